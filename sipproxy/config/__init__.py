@@ -1,0 +1,1 @@
+"""Apache syntax in, checked values out. Pure."""

@@ -1,0 +1,1 @@
+"""What is remembered: bindings, and how they survive."""

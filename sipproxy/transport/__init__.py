@@ -1,0 +1,1 @@
+"""Sockets: where Twisted meets the pure layers."""
