@@ -1,0 +1,10 @@
+"""Lets ``twistd`` find the server.  Strings only: nothing is imported until ``twistd sipproxy`` runs."""
+
+from twisted.application.service import ServiceMaker
+
+serviceMaker = ServiceMaker(
+    "sipproxy",
+    "sipproxy.tap",
+    "A modular SIP proxy, redirect server and registrar.",
+    "sipproxy",
+)
