@@ -104,9 +104,16 @@ CLIENT_INVITE: Final = Figure(
     "RFC 3261 figure 5, RFC 6026 section 7.2; cancelling: RFC 3261 section 9.1",
     (_CALLING, _PROCEEDING, _ACCEPTED, _COMPLETED, _TERMINATED),
     (
-        PROVISIONAL, SUCCESS, FAILURE, timer("A"), timer("B"), timer("D"), timer("M"),
-        TRANSPORT_ERROR, CANCEL,
-    ),  # fmt: skip
+        PROVISIONAL,
+        SUCCESS,
+        FAILURE,
+        timer("A"),
+        timer("B"),
+        timer("D"),
+        timer("M"),
+        TRANSPORT_ERROR,
+        CANCEL,
+    ),
     (
         Row(_CALLING, timer("A"), _CALLING, SEND_REQUEST, "set A"),
         Row(_CALLING, timer("B"), _TERMINATED, TELL_TIMED_OUT),
@@ -166,9 +173,18 @@ SERVER_INVITE: Final = Figure(
     "RFC 3261 figure 7, RFC 6026 section 7.1; transport errors: RFC 6026 section 8.8",
     (_PROCEEDING, _ACCEPTED, _COMPLETED, _CONFIRMED, _TERMINATED),
     (
-        INVITE, ACK, PROVISIONAL, SUCCESS, FAILURE, TIMER_TRYING, timer("G"), timer("H"),
-        timer("I"), timer("L"), TRANSPORT_ERROR,
-    ),  # fmt: skip
+        INVITE,
+        ACK,
+        PROVISIONAL,
+        SUCCESS,
+        FAILURE,
+        TIMER_TRYING,
+        timer("G"),
+        timer("H"),
+        timer("I"),
+        timer("L"),
+        TRANSPORT_ERROR,
+    ),
     (
         Row(_PROCEEDING, INVITE, _PROCEEDING, SEND_RESPONSE),
         Row(_PROCEEDING, TIMER_TRYING, _PROCEEDING, SEND_TRYING),

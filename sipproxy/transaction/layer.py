@@ -146,9 +146,7 @@ class TransactionLayer(Shared):
         if isinstance(transaction, ServerInvite):
             transaction.trying(self)
 
-    def request(
-        self, request: Request, peer: Peer, user: object, now: float
-    ) -> ClientTransaction:
+    def request(self, request: Request, peer: Peer, user: object, now: float) -> ClientTransaction:
         """Send a request, never an ACK, to `peer` in a new client transaction.
 
         Its topmost Via must be ours, with a new branch. Raises ValueError when it is not new.

@@ -103,12 +103,5 @@ class Fired:
 
 
 Output = (
-    Send
-    | RequestReceived
-    | AckReceived
-    | ResponseReceived
-    | TimedOut
-    | Failed
-    | Terminated
-    | Fired
+    Send | RequestReceived | AckReceived | ResponseReceived | TimedOut | Failed | Terminated | Fired
 )

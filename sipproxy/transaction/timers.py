@@ -1,20 +1,20 @@
 """The timer values of RFC 3261 section 17 (table 4) and RFC 6026, in seconds.
 
-| timer | runs in            | value                                   | at its end                  |
-|-------|--------------------|-----------------------------------------|-----------------------------|
-| A     | client INVITE      | T1, then doubling, unreliable only      | the INVITE is sent again    |
-| B     | client INVITE      | 64*T1                                   | the user is told: timed out |
-| C     | response context   | more than 3 minutes                     | the core cancels the branch |
-| D     | client INVITE      | at least 32 s, 0 when reliable          | terminated                  |
-| E     | client non-INVITE  | T1, doubling up to T2, unreliable only  | the request is sent again   |
-| F     | client non-INVITE  | 64*T1                                   | the user is told: timed out |
-| G     | server INVITE      | T1, doubling up to T2, unreliable only  | the response is sent again  |
-| H     | server INVITE      | 64*T1                                   | the user is told: timed out |
-| I     | server INVITE      | T4, 0 when reliable                     | terminated                  |
-| J     | server non-INVITE  | 64*T1, 0 when reliable                  | terminated                  |
-| K     | client non-INVITE  | T4, 0 when reliable                     | terminated                  |
-| L     | server INVITE      | 64*T1 (RFC 6026)                        | terminated                  |
-| M     | client INVITE      | 64*T1 (RFC 6026)                        | terminated                  |
+| timer | runs in            | value                                 | at its end                  |
+|-------|--------------------|---------------------------------------|-----------------------------|
+| A     | client INVITE      | T1, then doubling, unreliable only    | the INVITE is sent again    |
+| B     | client INVITE      | 64*T1                                 | the user is told: timed out |
+| C     | response context   | more than 3 minutes                   | the core cancels the branch |
+| D     | client INVITE      | at least 32 s, 0 when reliable        | terminated                  |
+| E     | client non-INVITE  | T1, doubling up to T2, unreliable only| the request is sent again   |
+| F     | client non-INVITE  | 64*T1                                 | the user is told: timed out |
+| G     | server INVITE      | T1, doubling up to T2, unreliable only| the response is sent again  |
+| H     | server INVITE      | 64*T1                                 | the user is told: timed out |
+| I     | server INVITE      | T4, 0 when reliable                   | terminated                  |
+| J     | server non-INVITE  | 64*T1, 0 when reliable                | terminated                  |
+| K     | client non-INVITE  | T4, 0 when reliable                   | terminated                  |
+| L     | server INVITE      | 64*T1 (RFC 6026)                      | terminated                  |
+| M     | client INVITE      | 64*T1 (RFC 6026)                      | terminated                  |
 
 Timer C is not a timer of a machine: the core's response context sets it with
 ``TransactionLayer.schedule``. Only its value lives here, beside its siblings.
