@@ -128,7 +128,7 @@ class Directive:
             arguments = split_words(raw)
         if not self.take.allows(len(arguments)):
             raise ValueError(
-                f"takes {self.take.words}, got {len(arguments) or 'none'}: {self.syntax_line}"
+                f"takes {self.take.words}, got {len(arguments) or 'none'}; write {self.syntax_line}"
             )
         return self.convert(arguments)
 

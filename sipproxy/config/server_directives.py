@@ -1,0 +1,227 @@
+"""The directives that no module owns: one row each, and nothing else."""
+
+from typing import Final
+
+from sipproxy.config.directive import (
+    Context,
+    Converter,
+    Directive,
+    Take,
+    choice,
+    each,
+    flag,
+    integer,
+    milliseconds,
+    network,
+    path,
+    single,
+    size,
+    text,
+    words,
+)
+from sipproxy.config.server_values import (
+    LOG_LEVELS,
+    SIP_PORT,
+    custom_log_of,
+    level_rule_of,
+    listen_of,
+    log_format_of,
+    proxy_domain_of,
+    signature_of,
+    stateful_of,
+)
+
+#: What the loader itself acts on; here for the reference and for spelling.
+STRUCTURE_DIRECTIVES: Final[tuple[Directive, ...]] = (
+    Directive(
+        "Include", Take.ONE, words, None,
+        "Take in another file here; of a folder or a pattern every file, in order of name.",
+        multiple=True, syntax="Include FILE|FOLDER|PATTERN", example="Include conf/trunks.d/*.conf",
+    ),
+    Directive(
+        "IncludeOptional", Take.ONE, words, None,
+        "Do as Include does, without a fault when nothing is there.",
+        multiple=True, syntax="IncludeOptional FILE|FOLDER|PATTERN",
+        example="IncludeOptional conf/local.conf",
+    ),
+    Directive(
+        "LoadModule", Take.ONE_OR_TWO, words, None,
+        "Load a module that is not loaded by itself; a path after the name is ignored.",
+        multiple=True, syntax="LoadModule NAME [PATH]", example="LoadModule mod_sip_numexpand",
+    ),
+)  # fmt: skip
+
+_FORKING = "this server is one process that serves all calls"
+_LOCKING = "this server is one process and shares nothing that needs it"
+
+
+def _without_effect(name: str, why: str) -> Directive:
+    return Directive(
+        name, Take.MANY, words, None,
+        "Accepted for the sake of older files, and without effect.",
+        multiple=True, syntax=f"{name} ANYTHING", ignored=why,
+    )  # fmt: skip
+
+
+SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
+    # Where things are.
+    Directive(
+        "ServerRoot", Take.ONE, text, None,
+        "The folder that every relative path in the configuration starts from.",
+        context=Context.MAIN, syntax="ServerRoot FOLDER", example="ServerRoot /usr/local/sip",
+        default_words="the folder that holds conf/, when the file is in such a folder; else the "
+        "folder of the file",
+    ),
+    Directive(
+        "PidFile", Take.ONE, path, "logs/sipd.pid",
+        "The file that holds the number of the server's process while it runs.",
+    ),
+    Directive(
+        "StateDir", Take.ONE, path, "state",
+        "The folder of what must outlive a restart: registrations above all.",
+        syntax="StateDir FOLDER", example="StateDir /var/lib/sipproxy",
+    ),
+    Directive(
+        "JournalSync", Take.FLAG, flag, "Off",
+        "On waits for the disk before a registration is answered: it then survives a power cut, "
+        "not only a crash of the server.",
+    ),
+    Directive(
+        "MaxBindings", Take.ONE, integer(1, 100_000_000), "200000",
+        "The most contacts that can be registered at a time, as a guard of the memory.",
+    ),
+    # Logs.
+    Directive(
+        "ErrorLog", Take.ONE, path, "logs/error_log",
+        "The file for what goes wrong and for what the server has to say.",
+    ),
+    Directive(
+        "LogLevel", Take.ONE_OR_TWO, Converter(level_rule_of, "LEVEL"), "notice",
+        "How much goes to the error log; with a name in front, how much of that module.",
+        multiple=True, syntax=f"LogLevel [MODULE] {'|'.join(LOG_LEVELS)}",
+        example="LogLevel mod_sip_registry debug",
+        keeps_default=True, identity=lambda rule: rule.module,
+    ),
+    Directive(
+        "LogFormat", Take.TWO, Converter(log_format_of, "FORMAT"),
+        (r'"%h %l %u %t \"%r\" %>s %b" common', r'"%h %l %u %t \"%r\" %>s %D \"%{Call-ID}i\"" sip'),
+        "Give a nickname to a format of the access log.",
+        multiple=True, syntax='LogFormat "FORMAT" NICKNAME',
+        example=r'LogFormat "%t %h \"%r\" %>s" short',
+        keeps_default=True, identity=lambda given: given.nickname,
+    ),
+    Directive(
+        "CustomLog", Take.ONE_OR_TWO, Converter(custom_log_of, "FILE"), "logs/access_log sip",
+        "An access log, a line for each finished request, in a format named or written out; "
+        "or Off.",
+        multiple=True, syntax='CustomLog FILE [NICKNAME|"FORMAT"] | CustomLog Off',
+        example="CustomLog logs/calls_log common", identity=lambda log: log.path,
+    ),
+    # Where the server is reached, and what it is responsible for.
+    Directive(
+        "Listen", Take.MANY, Converter(listen_of, "PORT"), str(SIP_PORT),
+        "An address and port to be reached at, by both udp and tcp when none is named; a port "
+        "alone means every IPv4 address, [::]:PORT every IPv6 address; advertise says what to be "
+        "called when others know this machine by another address.",
+        multiple=True, syntax="Listen [ADDRESS:]PORT [udp] [tcp] [advertise HOST[:PORT]]",
+        example="Listen 192.0.2.5:5060 udp advertise sip.example.com",
+        identity=lambda spec: spec[:3],
+    ),
+    Directive(
+        "ProxyDomain", Take.MANY, each(single(proxy_domain_of, "DOMAIN")), None,
+        "The domains that this server is responsible for, besides the addresses it listens on.",
+        multiple=True, example="ProxyDomain example.com example.net",
+    ),
+    Directive(
+        "ServerSignature", Take.ONE, single(signature_of, "TEXT|Off"), "sipproxy",
+        "What the server calls itself in the Server header of its answers; Off leaves that out.",
+        example='ServerSignature "example.com telephony"',
+    ),
+    # What it does with requests.
+    Directive(
+        "ServerType", Take.ONE, choice("Proxy", later=("Redirect",)), "Proxy",
+        "Whether requests are forwarded (Proxy) or answered with the places to try (Redirect).",
+    ),
+    Directive(
+        "StatefulServer", Take.ONE, single(stateful_of, "On"), "On",
+        "Whether the server remembers each transaction until it is over.",
+    ),
+    Directive(
+        "AddRecordRoute", Take.FLAG, flag, "On",
+        "Whether the later requests of a call come through this server too.",
+    ),
+    Directive(
+        "Recursive", Take.FLAG, flag, "Off",
+        "On tries the contacts of a 3xx answer itself, Off leaves that to the caller.",
+    ),
+    Directive(
+        "MaxForks", Take.ONE, integer(1, 100), "5",
+        "The most phones that ring at a time for one call.",
+    ),
+    Directive(
+        "RelayPolicy", Take.ONE, choice("Registered", "Open", "None"), "Registered",
+        "Who may send requests on to domains that are not ours: users registered here, everybody "
+        "(dangerous), or nobody; a TrustedPeer may always.",
+    ),
+    Directive(
+        "TrustedPeer", Take.MANY, each(network), None,
+        "Addresses and networks whose requests are relayed whatever RelayPolicy says.",
+        multiple=True, example="TrustedPeer 192.0.2.10 198.51.100.0/24",
+    ),
+    # Timers of RFC 3261 section 17.
+    Directive(
+        "SIP_T1_in_ms", Take.ONE, milliseconds(10, 60_000), "500",
+        "T1, the estimate of a round trip: a request sent by udp is repeated after this time.",
+    ),
+    Directive(
+        "SIP_T2_in_ms", Take.ONE, milliseconds(10, 600_000), "4000",
+        "T2, the longest interval between two repetitions of a request other than INVITE.",
+    ),
+    Directive(
+        "SIP_T4_in_ms", Take.ONE, milliseconds(10, 600_000), "5000",
+        "T4, how long a message may linger in the network.",
+    ),
+    Directive(
+        "InviteExpiration", Take.ONE, milliseconds(1000, 86_400_000), "180000",
+        "Timer C: how long a call may ring, counted from the last provisional answer.",
+    ),
+    # Sizes and limits.
+    Directive(
+        "PreferTcpAbove", Take.ONE, size(0, 65_535), "1300",
+        "A request larger than this is sent by tcp although udp was meant, as RFC 3261 wants it; "
+        "0 never does.",
+    ),
+    Directive(
+        "TcpConnectTimeout", Take.ONE, milliseconds(100, 600_000), "5000",
+        "How long a connection may take to open before the next address is tried.",
+    ),
+    Directive(
+        "TcpIdleTimeout", Take.ONE, milliseconds(1000, 86_400_000), "600000",
+        "How long a connection may be silent before it is closed, unless a registered phone is "
+        "reached through it.",
+    ),
+    Directive(
+        "TcpWriteBuffer", Take.ONE, size(65_536, 1_073_741_824), "262144",
+        "How much may wait to be written to one connection before the connection is given up.",
+    ),
+    Directive(
+        "MaxTcpConnections", Take.ONE, integer(1, 1_000_000), "10000",
+        "The most connections open at a time, in both directions.",
+    ),
+    Directive(
+        "MaxTcpConnectionsPerSource", Take.ONE, integer(1, 1_000_000), "200",
+        "The most connections open at a time from one address.",
+    ),
+    Directive(
+        "MaxTransactions", Take.ONE, integer(100, 100_000_000), "100000",
+        "The most transactions remembered at a time; above it new requests are answered 503.",
+    ),
+    # Of the original's process model and of its shared files nothing is left.
+    _without_effect("StartServers", _FORKING),
+    _without_effect("MinSpareServers", _FORKING),
+    _without_effect("MaxSpareServers", _FORKING),
+    _without_effect("MaxClients", f"{_FORKING}; MaxTransactions limits the load"),
+    _without_effect("MaxRequestsPerChild", _FORKING),
+    _without_effect("LockFile", _LOCKING),
+    _without_effect("ScoreBoardFile", f"{_LOCKING}; sipctl status shows what it does"),
+)  # fmt: skip
