@@ -34,7 +34,10 @@ LOCK_NAME: Final = "lock"
 
 
 class JournalError(OSError):
-    """The records of this turn could not be written; ``errno`` says why. None of them is kept."""
+    """The records of this turn could not be written; ``errno`` says why. None of them is kept.
+
+    The driver need not know this class: it catches OSError.
+    """
 
 
 class FolderInUse(Exception):
@@ -231,13 +234,17 @@ class Journal:
         self._firsts.append(first)
         self._extent = Extent(first, HEADER_SIZE, self._extent.last)
 
+    def can_release(self, upto: int) -> bool:
+        """Say whether `release` would delete something."""
+        return len(self._firsts) > 1 and self._firsts[1] <= upto + 1
+
     def release(self, upto: int) -> int:
         """Delete the segments that hold nothing after record ``upto``; give how many.
 
         May be called by another thread than the one that writes. Raises OSError.
         """
         released = 0
-        while len(self._firsts) > 1 and self._firsts[1] <= upto + 1:
+        while self.can_release(upto):
             os.unlink(self._path(self._firsts[0]))
             del self._firsts[0]
             released += 1

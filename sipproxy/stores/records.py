@@ -41,6 +41,10 @@ _CHANGE: Final = Struct(">BH")
 _CHANGE_KIND: Final = 1
 
 
+class RegistryFull(Exception):
+    """The registry holds as many bindings as it may; the registrar answers 503."""
+
+
 class Binding:
     """One contact of an address of record, as the phone said it and as the server saw it."""
 

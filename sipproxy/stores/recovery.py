@@ -78,7 +78,7 @@ class _Past:
         if not is_header(data, first):
             self._set_aside(path, len(data), newest)
             return
-        if first > self._expected and self._expected > 1:
+        if first > self._expected:
             self._notes.append(f"records {self._expected} to {first - 1} are missing before {path}")
         frames = parse_frames(data[HEADER_SIZE:], first)
         self._replay(frames.payloads, first, path)

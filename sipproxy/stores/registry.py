@@ -20,6 +20,7 @@ from sipproxy.stores.journal import JournalError
 from sipproxy.stores.records import (
     NOTHING,
     Binding,
+    RegistryFull,
     count,
     expiry_mark,
     pack,
@@ -37,10 +38,6 @@ _EXPIRY_COST: Final = 80
 
 #: Told the AoR, its bindings before and after a change. Must not raise.
 Observer = Callable[[str, list[Binding], list[Binding]], None]
-
-
-class RegistryFull(Exception):
-    """The registry holds as many bindings as it may; the registrar answers 503."""
 
 
 class ChangeJournal(Protocol):

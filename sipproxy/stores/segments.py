@@ -125,7 +125,10 @@ class SegmentReader:
 
     def __init__(self, directory: str, extent: Callable[[], Extent], after: int) -> None:
         """Start behind record ``after``; ``extent`` tells how far the journal is written."""
+        #: Number of the last record that was read.
         self.number = after
+        #: Whether records are missing among those that were read.
+        self.damaged = False
         self._directory = directory
         self._extent = extent
         self._segment = 0
@@ -139,8 +142,10 @@ class SegmentReader:
         Raises OSError. Damaged records are left out.
         """
         while self._descriptor >= 0 or self._open_next():
-            found = self._read_some(limit, chunk)
-            if found or self._segment == self._extent().segment or not self._open_next():
+            # Taken before reading: the segment may grow further and only then be left.
+            extent = self._extent()
+            found = self._read_some(extent, limit, chunk)
+            if found or self._segment == extent.segment or not self._open_next():
                 return found
         return []
 
@@ -151,15 +156,16 @@ class SegmentReader:
             self._descriptor = -1
         self._segment = 0
 
-    def _read_some(self, limit: int, chunk: int) -> list[tuple[int, bytes]]:
+    def _read_some(self, extent: Extent, limit: int, chunk: int) -> list[tuple[int, bytes]]:
         """Give the next wanted records of the open segment; none at its end, or at damage."""
         while True:
-            room = self._end() - self._at
+            room = self._end(extent) - self._at
             wanted = min(chunk, room)
             data = os.pread(self._descriptor, wanted, self._at) if room > 0 else b""
             frames = parse_frames(data, self._next, limit)
             if not frames.payloads:
                 if len(data) < wanted or wanted >= room:
+                    self.damaged = self.damaged or room > 0
                     return []
                 # Too short a piece for the record, or to see that only one is damaged.
                 chunk = frames.needed + FRAME_SIZE if frames.needed else room
@@ -169,14 +175,14 @@ class SegmentReader:
                 for number, payload in enumerate(frames.payloads, self._next)
                 if payload is not None and number > self.number
             ]
+            self.damaged = self.damaged or None in frames.payloads
             self._at += frames.consumed
             self._next += len(frames.payloads)
             self.number = max(self.number, self._next - 1)
             if found:
                 return found
 
-    def _end(self) -> int:
-        extent = self._extent()
+    def _end(self, extent: Extent) -> int:
         if extent.segment == self._segment:
             return extent.size
         return os.fstat(self._descriptor).st_size
@@ -194,6 +200,7 @@ class SegmentReader:
         name = os.path.join(self._directory, segment_name(firsts[0]))
         descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         self.close()
+        self.damaged = self.damaged or firsts[0] > self.number + 1
         self._descriptor = descriptor
         self._segment = self._next = firsts[0]
         self._at = HEADER_SIZE
