@@ -14,13 +14,12 @@ import posixpath
 from collections.abc import Sequence
 
 from sipproxy.config.directive import Context, Directive
-from sipproxy.config.reader import Reader
 from sipproxy.config.server_checks import SERVER_CHECKS
 from sipproxy.config.server_directives import SERVER_DIRECTIVES, STRUCTURE_DIRECTIVES
 from sipproxy.config.settings import CORE, Configuration, Settings
 from sipproxy.config.spelling import nearest, plain
-from sipproxy.config.tree import Fault, Node, Position, Statement
-from sipproxy.config.walk import Placed, RowsOf, Walk, rooted
+from sipproxy.config.tree import Fault, Node, Position, Statement, section_name
+from sipproxy.config.walk import Placed, Reader, RowsOf, Walk, rooted
 
 __all__ = ["CORE", "Configuration", "Fault", "Position", "Settings", "load"]
 
@@ -51,6 +50,7 @@ def load(
         reason = walk.reason if text is None else "it is a folder"
         configuration = Configuration(path, _default_root(path, working_directory))
         _Applying(configuration, walk, known).open_settings()
+        configuration.unreadable = reason
         configuration.faults = [Fault(path, 0, f"cannot be read: {reason}")]
         return configuration
     first = walk.parse("\n".join(before), "option -C")
@@ -173,6 +173,9 @@ class _Applying:
 
     def _unknown(self, statement: Statement) -> str:
         """Say what an unknown directive could be, looking at modules that are not loaded too."""
+        section = section_name(statement.name)
+        if section is not None:
+            return f"is a section: write <{section} NAME> and, after its last line, </{section}>"
         owners = {row.name: "" for settings, row in self._owners.values() if settings.owner == CORE}
         owners.update((row.name, "") for row in STRUCTURE_DIRECTIVES)
         for settings, row in self._owners.values():

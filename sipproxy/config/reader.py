@@ -1,16 +1,15 @@
 """Where the loader gets its text from: the disk, or a table in memory.
 
-The loader itself opens nothing; it is given one of these.  A reader is called with a path and
-returns the text of that file, or, for a directory or a pattern with ``*``, ``?`` or ``[``, the
-sorted paths of the files found there.  It raises `OSError`, or `ValueError` for what is not text.
+The loader itself opens nothing; it is given one of these (`sipproxy.config.walk.Reader`).  This is
+the only file of the package that knows of disks.
 """
 
 import fnmatch
 import glob
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-Reader = Callable[[str], str | list[str]]
+from sipproxy.config.walk import Reader
 
 #: Larger files are certainly no configuration, and reading one of gigabytes would hang the program.
 MAX_FILE = 4_000_000

@@ -4,21 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from sipproxy.config.server_values import AccessLog
 from sipproxy.config.settings import Configuration
 from sipproxy.config.spelling import did_you_mean, quoted
 from sipproxy.config.tree import Fault
-
-
-def access_logs(configuration: Configuration) -> list[AccessLog]:
-    """Return the access logs with their formats written out (unknown nicknames are left out)."""
-    formats = {given.nickname: given.format for given in configuration.server["LogFormat"]}
-    found = []
-    for log in configuration.server["CustomLog"]:
-        line = log.format if "%" in log.format else formats.get(log.format)
-        if line is not None:
-            found.append(AccessLog(log.path, line))
-    return found
 
 
 def _check_formats(configuration: Configuration) -> list[Fault]:

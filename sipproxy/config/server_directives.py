@@ -17,6 +17,7 @@ from sipproxy.config.directive import (
     single,
     size,
     text,
+    word,
     words,
 )
 from sipproxy.config.server_values import (
@@ -30,6 +31,23 @@ from sipproxy.config.server_values import (
     signature_of,
     stateful_of,
 )
+
+#: The sections, for the reference; `sipproxy.config.tree` reads them.
+SECTION_DIRECTIVES: Final[tuple[Directive, ...]] = (
+    Directive(
+        "IfModule", Take.ONE, word, None,
+        "What the section holds counts only when the module is loaded by then; with ! when it is "
+        "not.",
+        multiple=True, syntax="<IfModule [!]NAME> ... </IfModule>",
+        example="<IfModule mod_sip_numexpand.c>",
+    ),
+    Directive(
+        "IfDefine", Take.ONE, word, None,
+        "What the section holds counts only when the server is started with -D NAME; with ! when "
+        "it is not.",
+        multiple=True, syntax="<IfDefine [!]NAME> ... </IfDefine>", example="<IfDefine Test>",
+    ),
+)  # fmt: skip
 
 #: What the loader itself acts on; here for the reference and for spelling.
 STRUCTURE_DIRECTIVES: Final[tuple[Directive, ...]] = (
@@ -87,7 +105,7 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
         "not only a crash of the server.",
     ),
     Directive(
-        "MaxBindings", Take.ONE, integer(1, 100_000_000), "200000",
+        "MaxBindings", Take.ONE, integer(1, 100_000_000), "2000000",
         "The most contacts that can be registered at a time, as a guard of the memory.",
     ),
     # Logs.
@@ -140,7 +158,7 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
     # What it does with requests.
     Directive(
         "ServerType", Take.ONE, choice("Proxy", later=("Redirect",)), "Proxy",
-        "Whether requests are forwarded (Proxy) or answered with the places to try (Redirect).",
+        "What is done with a request for somebody: Proxy forwards it.",
     ),
     Directive(
         "StatefulServer", Take.ONE, single(stateful_of, "On"), "On",
@@ -196,12 +214,12 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
         "How long a connection may take to open before the next address is tried.",
     ),
     Directive(
-        "TcpIdleTimeout", Take.ONE, milliseconds(1000, 86_400_000), "600000",
+        "TcpIdleTimeout", Take.ONE, milliseconds(1000, 86_400_000), "180000",
         "How long a connection may be silent before it is closed, unless a registered phone is "
         "reached through it.",
     ),
     Directive(
-        "TcpWriteBuffer", Take.ONE, size(65_536, 1_073_741_824), "262144",
+        "TcpWriteBuffer", Take.ONE, size(65_536, 1_073_741_824), "524288",
         "How much may wait to be written to one connection before the connection is given up.",
     ),
     Directive(
@@ -209,11 +227,11 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
         "The most connections open at a time, in both directions.",
     ),
     Directive(
-        "MaxTcpConnectionsPerSource", Take.ONE, integer(1, 1_000_000), "200",
+        "MaxTcpConnectionsPerSource", Take.ONE, integer(1, 1_000_000), "1000",
         "The most connections open at a time from one address.",
     ),
     Directive(
-        "MaxTransactions", Take.ONE, integer(100, 100_000_000), "100000",
+        "MaxTransactions", Take.ONE, integer(100, 100_000_000), "200000",
         "The most transactions remembered at a time; above it new requests are answered 503.",
     ),
     # Of the original's process model and of its shared files nothing is left.

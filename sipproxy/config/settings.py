@@ -80,6 +80,8 @@ class Configuration:
         self.modules: list[str] = []
         #: How many directives are in effect.
         self.count = 0
+        #: Why the file could not be read at all.
+        self.unreadable: str | None = None
         self.all_settings: dict[str, Settings] = {}
 
     @property

@@ -119,7 +119,7 @@ class _Builder:
             return
         written, argument = match.groups()
         position = Position(self.file, line.number)
-        name = _section_name(written)
+        name = section_name(written)
         section = Section(name or written, argument, position)
         if name is None:
             near = did_you_mean(written, SECTIONS) or "; there are IfModule and IfDefine"
@@ -138,7 +138,7 @@ class _Builder:
             )
             return
         written = match.group(1)
-        name = _section_name(written) or written
+        name = section_name(written) or written
         if not self._open:
             self._fault(line.number, f"</{plain(name)}> closes nothing: no section is open here")
             return
@@ -151,5 +151,6 @@ class _Builder:
             )
 
 
-def _section_name(written: str) -> str | None:
+def section_name(written: str) -> str | None:
+    """Return the name of a section as it is spelt, None when there is no such section."""
     return next((name for name in SECTIONS if name.lower() == written.lower()), None)

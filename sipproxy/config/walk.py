@@ -11,9 +11,13 @@ from typing import NamedTuple
 
 from sipproxy.config.directive import Directive
 from sipproxy.config.lexer import split_words
-from sipproxy.config.reader import Reader
 from sipproxy.config.spelling import did_you_mean, plain, quoted
 from sipproxy.config.tree import Fault, Node, Position, Section, Statement, parse
+
+#: Called with a path; returns the text of that file, or, for a folder or a pattern with ``*``,
+#: ``?`` or ``[``, the sorted paths of the files found there.  Raises OSError, or ValueError for
+#: what is not text.
+Reader = Callable[[str], str | list[str]]
 
 #: Rows of a module, or None when there is no such module.
 RowsOf = Callable[[str], Sequence[Directive] | None]
