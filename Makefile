@@ -40,7 +40,7 @@ $(VENV)/.installed-dev: $(VENV)/bin/python setup.cfg pyproject.toml constraints.
 	@touch $@ $(VENV)/.installed
 
 run: $(VENV)/.installed
-	@exec $(VENV)/bin/twistd --nodaemon --pidfile= sipproxy -f $(CONF)
+	@exec $(VENV)/bin/twistd --nodaemon sipproxy -f $(CONF)
 
 test: $(VENV)/.installed-dev
 	@tests/install
@@ -62,7 +62,7 @@ types: $(VENV)/.installed-dev
 	$(VENV)/bin/mypy
 
 docs: $(VENV)/.installed-dev
-	$(VENV)/bin/python docs/generate.py $(DOCS_ARGS)
+	$(VENV)/bin/python -m docs.generate $(DOCS_ARGS)
 	$(VENV)/bin/python -m pytest -q tests/test_docs.py
 
 bench: $(VENV)/.installed-dev

@@ -22,6 +22,7 @@ LEVELS: Final = {
     "service": 7,
     "admin": 6,
     "testing": 6,
+    "collector": 6,
     "assembly": 5.5,
     "modules": 5,
     "farm": 5,
