@@ -126,7 +126,7 @@ class Follower:
         if self._thread is not None:
             # A little longer than promised to the last step, which may have just begun.
             self._thread.join(seconds + 1.0)
-        return self._position == self._journal.last
+        return not self._error and self._position == self._journal.last
 
     def _run(self) -> None:
         while not self._is_overdue():
@@ -213,7 +213,8 @@ class Follower:
             self._purged = True
         if self._journal.can_release(self._position) and self._database.checkpoint():
             self._journal.release(self._position)
-        return records >= self._batch
+        # A file deleted in the middle of this is found out now, not at the next change.
+        return records >= self._batch or not self._database.is_current()
 
     def _connect(self) -> SegmentReader:
         self._drop_reader()

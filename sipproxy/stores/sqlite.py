@@ -32,7 +32,6 @@ UPGRADES: Final[tuple[tuple[str, ...], ...]] = (
 
 _Row = TypeVar("_Row")
 
-_PAGE: Final = 1000
 # Few different statement lengths, so that SQLite's parser sees each of them once.
 _ROWS: Final = (256, 16, 1)
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -52,12 +51,10 @@ class SqliteBindings:
         """Connect, create or upgrade the tables; give the position."""
         self.close()
         with self._translated():
-            # SQLite would make the file readable for everyone.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._identity = self._make_file()
             self._connection = sqlite3.connect(
                 self.path, self._busy_seconds, isolation_level=None, check_same_thread=False
             )
-            self._identity = self._identify()
             self._connection.text_factory = bytes
             self._run("PRAGMA journal_mode=WAL")
             self._run("PRAGMA synchronous=NORMAL")
@@ -92,16 +89,15 @@ class SqliteBindings:
         """
         live = expired = damaged = 0
         with self._translated():
-            cursor = self._run("SELECT aor, expires, value FROM bindings")
-            while rows := cursor.fetchmany(_PAGE):
-                for name, expires, packed in rows:
-                    if expires <= now:
-                        expired += 1
-                    elif not packed or not is_sound(packed):
-                        damaged += 1
-                    else:
-                        restore(aor_from_bytes(name), packed)
-                        live += 1
+            # Row by row, not in pages: when a row cannot be read, those before it are not lost.
+            for name, expires, packed in self._run("SELECT aor, expires, value FROM bindings"):
+                if expires <= now:
+                    expired += 1
+                elif not packed or not is_sound(packed):
+                    damaged += 1
+                else:
+                    restore(aor_from_bytes(name), packed)
+                    live += 1
         return Loaded(live, expired, damaged)
 
     def apply(self, changes: Mapping[str, bytes], position: int) -> None:
@@ -178,6 +174,18 @@ class SqliteBindings:
                 pass
 
     # -- helpers
+
+    def _make_file(self) -> tuple[int, int]:
+        """Make the file unless it is there (SQLite would let everyone read it); say which it is.
+
+        Asked of the open file: by its name it may be another one a moment later.
+        """
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        return (status.st_dev, status.st_ino)
 
     def _identify(self) -> tuple[int, int]:
         try:
