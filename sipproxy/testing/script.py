@@ -30,7 +30,9 @@ transaction meant, when it is not the first of the script), ``stray=yes`` (expec
 transaction).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from sipproxy.message.builder import make_response
 from sipproxy.message.message import Message, Request, Response
@@ -50,9 +52,11 @@ from sipproxy.transaction.outputs import (
 from sipproxy.transaction.peer import Peer
 from sipproxy.transaction.timers import Timers
 
-REMOTE = ("192.0.2.1", 5060)
-LOCAL = "198.51.100.1:5060"
-VERBS = ("transport", "inject_wire", "inject_tu", "expect_wire", "expect_tu", "expect_live")
+REMOTE: Final = ("192.0.2.1", 5060)
+REMOTE_SENT_BY: Final = "192.0.2.1:5060"
+LOCAL: Final = "198.51.100.1:5060"
+NO_OPTIONS: Final[Mapping[str, str]] = {}
+VERBS: Final = ("transport", "inject_wire", "inject_tu", "expect_wire", "expect_tu", "expect_live")
 
 
 class ScriptFault(AssertionError):
@@ -173,7 +177,7 @@ class _Run:
         elif word.isdigit():
             self.layer.receive(self._response_from_wire(step), self.peer, self.now)
         else:
-            request = parse(_request_bytes(word, self.peer, step.options, "192.0.2.1:5060"))
+            request = parse(request_bytes(word, self.peer, step.options))
             self.layer.receive(request, self.peer, self.now)
 
     def _inject_tu(self, step: Step) -> None:
@@ -195,7 +199,7 @@ class _Run:
             raise ScriptFault("the transaction user cannot do that here")
 
     def _start(self, method: str, options: dict[str, str]) -> None:
-        request = parse(_request_bytes(method, self.peer, options, LOCAL))
+        request = parse(request_bytes(method, self.peer, options, LOCAL))
         assert isinstance(request, Request)
         self.sent[method] = request.clone()
         self._remember(method, self.layer.request(request, self.peer, None, self.now))
@@ -266,8 +270,13 @@ class _Run:
             raise ScriptFault("the user was told so of another transaction")
 
 
-def _request_bytes(method: str, peer: Peer, options: dict[str, str], sent_by: str) -> bytes:
-    """A request from the remote element, or from us when `sent_by` says so."""
+def request_bytes(
+    method: str, peer: Peer, options: Mapping[str, str] = NO_OPTIONS, sent_by: str = REMOTE_SENT_BY
+) -> bytes:
+    """A request as it would come from `peer`, with the options a script has.
+
+    `sent_by` stands in its Via; with our own it is a request the user could send.
+    """
     branch = options.get("branch", "z9hG4bK-script")
     via = f"SIP/2.0/{peer.transport.upper()} {options.get('via', sent_by)}"
     via += "" if branch == "none" else f";branch={branch}"

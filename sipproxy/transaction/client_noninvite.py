@@ -82,7 +82,7 @@ class ClientNonInvite(ClientTransaction):
 
     def transport_failed(self, shared: Shared, reason: str, now: float) -> None:
         """Section 17.1.4: over, unless the final response is already here."""
-        if self.state is COMPLETED:
+        if self.state is not TRYING and self.state is not PROCEEDING:
             return
         shared.counters.failed += 1
         if not self.silent:

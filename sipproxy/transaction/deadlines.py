@@ -62,6 +62,10 @@ class Alarms:
     def __len__(self) -> int:
         return len(self._tokens)
 
+    def heap_size(self) -> int:
+        """How many times wait, the dropped ones included."""
+        return len(self._heap)
+
     def add(self, when: float, token: object) -> int:
         """Remember `token` until `when`; the number to drop it by."""
         self._serial = entry = self._serial + 1

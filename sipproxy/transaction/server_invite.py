@@ -16,6 +16,7 @@ from sipproxy.transaction.machine import (
     COMPLETED,
     CONFIRMED,
     PROCEEDING,
+    TERMINATED,
     ServerTransaction,
     Shared,
 )
@@ -117,7 +118,7 @@ class ServerInvite(ServerTransaction):
 
         Were the machine to end, the next retransmission would look like a new INVITE.
         """
-        if self.state is CONFIRMED:
+        if self.state is CONFIRMED or self.state is TERMINATED:
             return
         shared.counters.failed += 1
         shared.outputs.append(Failed(self, reason))

@@ -10,6 +10,7 @@ from sipproxy.transaction.deadlines import NEVER
 from sipproxy.transaction.machine import (
     COMPLETED,
     PROCEEDING,
+    TERMINATED,
     TRYING,
     ServerTransaction,
     Shared,
@@ -79,5 +80,7 @@ class ServerNonInvite(ServerTransaction):
 
     def transport_failed(self, shared: Shared, reason: str, now: float) -> None:
         """RFC 6026 section 8.8: the user is told and the state stays."""
+        if self.state is TERMINATED:
+            return
         shared.counters.failed += 1
         shared.outputs.append(Failed(self, reason))

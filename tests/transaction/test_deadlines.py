@@ -1,0 +1,80 @@
+"""The rows in which timers wait."""
+
+import gc
+import weakref
+
+from sipproxy.transaction.deadlines import FOREVER, SMALL_HEAP, Alarms, Lane
+
+
+class Token:
+    """Something a weak reference can watch."""
+
+
+class LaneTests:
+    """A queue of deadlines."""
+
+    def test_first_in_first_out(self) -> None:
+        """Times and keys stay side by side."""
+        lane = Lane(32.0)
+        for when, key in ((1.0, b"a"), (2.0, b"b")):
+            lane.times.append(when)
+            lane.keys.append(key)
+        assert lane.pop() == b"a"
+        assert (lane.times[0], lane.keys[0]) == (2.0, b"b")
+
+
+class AlarmsTests:
+    """Times the core asked for."""
+
+    def test_due_in_order_of_time(self) -> None:
+        """Earliest first, whatever the order of asking; equal times in the order of asking."""
+        alarms = Alarms()
+        for when, token in ((3.0, "c"), (1.0, "a"), (2.0, "b1"), (2.0, "b2")):
+            alarms.add(when, token)
+        assert alarms.first() == 1.0
+        assert alarms.due(0.9) == []
+        assert alarms.due(2.0) == ["a", "b1", "b2"]
+        assert alarms.due(9.0) == ["c"]
+        assert alarms.first() == FOREVER and len(alarms) == 0
+
+    def test_dropped_never_fires(self) -> None:
+        """And no longer counts as the first deadline."""
+        alarms = Alarms()
+        entry = alarms.add(1.0, "a")
+        alarms.add(2.0, "b")
+        assert alarms.drop(entry)
+        assert alarms.first() == 2.0
+        assert alarms.due(5.0) == ["b"]
+
+    def test_dropping_twice_or_too_late_is_harmless(self) -> None:
+        """The core need not remember which of its timers have fired."""
+        alarms = Alarms()
+        entry = alarms.add(1.0, "a")
+        assert alarms.due(1.0) == ["a"]
+        assert not alarms.drop(entry)
+        assert not alarms.drop(12345)
+
+    def test_dropping_frees_the_token_at_once(self) -> None:
+        """Timer C lasts three minutes, a call that is answered must not."""
+        gc.disable()
+        try:
+            alarms = Alarms()
+            token = Token()
+            watch = weakref.ref(token)
+            entry = alarms.add(180.0, token)
+            del token
+            assert watch() is not None
+            alarms.drop(entry)
+            assert watch() is None
+        finally:
+            gc.enable()
+
+    def test_dropped_times_do_not_pile_up(self) -> None:
+        """A hundred thousand cancelled timer Cs leave a small heap, and the living still fire."""
+        alarms = Alarms()
+        kept = [alarms.add(1000.0 + n, n) for n in range(10)]
+        for n in range(100_000):
+            alarms.drop(alarms.add(180.0 + n / 300, "dead"))
+        assert len(alarms) == len(kept)
+        assert alarms.heap_size() <= SMALL_HEAP + 1
+        assert alarms.due(FOREVER) == list(range(10))
