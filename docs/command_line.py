@@ -20,9 +20,8 @@ twistd sipproxy
 ---------------
 
 ``twistd`` is Twisted's launcher.  Its own options stand before the word ``sipproxy``.  The useful
-ones are ``--nodaemon``, which stays in the foreground, and ``--uid`` and ``--gid``, which give up
-root's rights once the sockets are open.  The file with the process's number is the one that
-``PidFile`` names, unless ``--pidfile`` names another.  The options below stand after the word.
+one is ``--nodaemon``, which stays in the foreground.  The file with the process's number is the one
+that ``PidFile`` names, unless ``--pidfile`` names another.  The options below stand after the word.
 
 """
 

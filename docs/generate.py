@@ -32,7 +32,8 @@ PACKAGE: Final = DOCS.parent / "sipproxy"
 DO_NOT_EDIT: Final = ".. Written by make docs from the code: change it there.\n"
 
 _BLOCK: Final = re.compile(
-    r"^\.\. generated: (?P<what>[^\n]+)\n(?P<text>.*?)^\.\. end of generated$", re.DOTALL | re.MULTILINE
+    r"^\.\. generated: (?P<what>[^\n]+)\n(?P<text>.*?)^\.\. end of generated$",
+    re.DOTALL | re.MULTILINE,
 )
 
 _LOG_METHODS: Final = frozenset(("error", "warn", "notice", "info", "debug", "failure"))
@@ -230,9 +231,7 @@ def block_text(what: str) -> str:
 def figure_block(figure: Any) -> str:
     """Draw a machine for both kinds of transport."""
     drawn = {reliable: indented(draw(figure, reliable)) for reliable in (False, True)}
-    return (
-        f"\n{figure.source}.\n\nOver UDP::\n\n{drawn[False]}\n\nOver TCP::\n\n{drawn[True]}\n\n"
-    )
+    return f"\n{figure.source}.\n\nOver UDP::\n\n{drawn[False]}\n\nOver TCP::\n\n{drawn[True]}\n\n"
 
 
 def filled(text: str, directives: Sequence[str] = ()) -> str:
