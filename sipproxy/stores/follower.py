@@ -20,6 +20,8 @@ from sipproxy.stores.journal import Journal
 from sipproxy.stores.records import unpack_change
 from sipproxy.stores.segments import SegmentReader
 
+DEFAULT_INTERVAL: Final = 0.5
+
 # Unpacking this many records holds the interpreter's lock for a quarter of a millisecond.
 _PORTION: Final = 256
 _BREATH: Final = 0.001
@@ -69,7 +71,7 @@ class Follower:
         source: Snapshot,
         clock: Callable[[], float],
         *,
-        interval: float = 0.5,
+        interval: float = DEFAULT_INTERVAL,
         batch: int = 4096,
         told: Callable[[FollowerStatus], None] | None = None,
     ) -> None:
@@ -130,9 +132,13 @@ class Follower:
 
     def _run(self) -> None:
         while not self._is_overdue():
+            failed_before = bool(self._error)
             more = self.try_step()
-            if self._stop_by and (self._error or not more):
+            if self._stop_by and not more and (failed_before or not self._error):
+                # Up to date, or failing for the second time.
                 break
+            if self._stop_by:
+                continue
             if not more:
                 self._wake.wait(self._pause if self._error else self._interval)
         self._drop_reader()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from sipproxy.stores.database import DatabaseDamaged, Loaded
-from sipproxy.stores.follower import Follower, FollowerStatus
+from sipproxy.stores.follower import DEFAULT_INTERVAL, Follower, FollowerStatus
 from sipproxy.stores.journal import DEFAULT_SEGMENT_SIZE, FileCalls, Journal
 from sipproxy.stores.records import unpack_change
 from sipproxy.stores.registry import DEFAULT_MAX_BINDINGS, Registry
@@ -64,12 +64,14 @@ def open_registry(
     max_bindings: int = DEFAULT_MAX_BINDINGS,
     segment_size: int = DEFAULT_SEGMENT_SIZE,
     files: FileCalls | None = None,
+    interval: float = DEFAULT_INTERVAL,
     progress: Callable[[int], None] | None = None,
     told: Callable[[FollowerStatus], None] | None = None,
 ) -> OpenRegistry:
     """Load what was kept in ``directory`` and start keeping it on.
 
     Call it after the process has gone into the background: threads do not survive a fork.
+    ``interval`` is how many seconds the database may be behind when there is little to do.
     ``progress`` is told the number of rows loaded so far, ``told`` (in the follower's thread) when
     the database begins or ceases to fail.
 
@@ -91,7 +93,7 @@ def open_registry(
     except BaseException:
         journal.close()
         raise
-    follower = Follower(journal, database, registry, clock, told=told)
+    follower = Follower(journal, database, registry, clock, interval=interval, told=told)
     follower.start(position)
     report = OpenReport(
         registry.count,

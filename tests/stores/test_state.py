@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from sipproxy.testing.stores import FullDisk, make_binding
 # Registers users in a row and says each number once its flush has returned.
 PROMISING = """
 import sys
+import threading
 from sipproxy.stores.state import open_registry
 from sipproxy.testing.stores import make_binding
 opened = open_registry(sys.argv[1], lambda: 0.0, segment_size=20_000)
@@ -41,6 +43,12 @@ class Basics:
 
     def open(self, segment_size: int = 1 << 20) -> OpenRegistry:
         return open_registry(str(self.path), lambda: self.now, segment_size=segment_size)
+
+    def settle(self, opened: OpenRegistry) -> None:
+        """Wait until the follower has everything."""
+        pause = threading.Event()
+        while opened.follower.status().behind:
+            pause.wait(0.005)
 
     def register(self, opened: OpenRegistry, *numbers: int, cseq: int = 1) -> None:
         for number in numbers:
@@ -244,6 +252,8 @@ class DamageTests(Basics):
         opened.close(30.0)
         opened = self.open(segment_size=2000)
         assert opened.journal.first > 1
+        self.register(opened, 4, cseq=9)
+        self.settle(opened)
         for path in self.path.glob(DATABASE_NAME + "*"):
             path.unlink()
         self.register(opened, 5, cseq=9)
@@ -257,14 +267,16 @@ class DamageTests(Basics):
     def test_trouble_with_the_database_is_told(self) -> None:
         """For the error log; the bindings are safe in the journal all the while."""
         told: list[FollowerStatus] = []
-        opened = open_registry(str(self.path), lambda: self.now, told=told.append)
+        opened = open_registry(str(self.path), lambda: self.now, told=told.append, interval=0.01)
+        self.register(opened, 1)
+        self.settle(opened)
         for path in self.path.glob(DATABASE_NAME + "*"):
             path.unlink()
         (self.path / DATABASE_NAME).mkdir()
-        self.register(opened, 1)
+        self.register(opened, 2)
         assert not opened.close(30.0)
         assert "Is a directory" in told[-1].error
         (self.path / DATABASE_NAME).rmdir()
         opened = self.open()
-        assert opened.registry.aors == 1
+        assert opened.registry.aors == 2
         opened.close(30.0)
