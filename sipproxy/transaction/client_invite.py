@@ -119,9 +119,10 @@ class ClientInvite(ClientTransaction):
         self.ends_at = shared.start(shared.lane_m, self.key, now)
 
     def _complete(self, shared: Shared, response: Response, peer: Peer, now: float) -> None:
+        # First what may fail: a response no ACK can be made for must not change the state.
+        self.data = make_ack(self.request, response).to_bytes()
         self.state = COMPLETED
         self.retry_at = NEVER
-        self.data = make_ack(self.request, response).to_bytes()
         self._request = None
         shared.outputs.append(Send(self.data, self.peer, self))
         shared.outputs.append(ResponseReceived(self, response, peer))

@@ -11,8 +11,12 @@ is one assignment in the machine.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sipproxy.transaction.machine import Transaction
 
 #: No timer runs. Clocks count from zero upwards, so no real deadline is below it.
 NEVER: Final = -1.0
@@ -27,22 +31,43 @@ SMALL_HEAP: Final = 256
 class Lane:
     """Deadlines that all last `duration` seconds, in the order in which they were set.
 
-    `slack` is how much later than due the lane may be looked after. The timers that only
-    forget a machine (D, I, J, K, L, M) have some, so that hundreds of them cost one wake-up.
+    `table` is where the keys lead. `retry` says which of its two deadlines a transaction is asked
+    for: `retry_at`, else `ends_at`. `slack` is how much later than due the lane may be looked
+    after: the timers that only forget a machine (D, I, J, K, L, M) have some, so that hundreds of
+    them cost one wake-up.
     """
 
-    __slots__ = ("duration", "slack", "times", "keys")
+    __slots__ = ("duration", "table", "retry", "slack", "times", "keys")
 
-    def __init__(self, duration: float, slack: float = 0.0) -> None:
+    def __init__(
+        self,
+        duration: float,
+        table: "Mapping[bytes, Transaction]",
+        retry: bool = False,
+        slack: float = 0.0,
+    ) -> None:
         self.duration: float = duration
+        self.table: Mapping[bytes, Transaction] = table
+        self.retry: bool = retry
         self.slack: float = slack
         self.times: deque[float] = deque()
         self.keys: deque[bytes] = deque()
 
-    def pop(self) -> bytes:
-        """Take the first deadline out; its key."""
-        self.times.popleft()
-        return self.keys.popleft()
+    def first(self) -> float:
+        """When to look after the earliest deadline that counts, or FOREVER.
+
+        Dead ones in front of it are thrown away.
+        """
+        times, keys, table = self.times, self.keys, self.table
+        while times:
+            transaction = table.get(keys[0])
+            if transaction is not None:
+                when = transaction.retry_at if self.retry else transaction.ends_at
+                if when == times[0]:
+                    return when + self.slack
+            times.popleft()
+            keys.popleft()
+        return FOREVER
 
 
 class Alarms:

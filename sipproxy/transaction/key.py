@@ -9,6 +9,7 @@ Branches are compared without regard to case (section 7.3.1): there are peers th
 branch back in capitals. Whoever makes branches for us must not let two differ in case alone.
 """
 
+from typing import Final
 from zlib import crc32
 
 from sipproxy.message.errors import ParseError
@@ -16,7 +17,10 @@ from sipproxy.message.fields import Via
 from sipproxy.message.message import Request, Response
 
 #: Section 8.1.1.7, in lower case: what a branch of RFC 3261 begins with.
-COOKIE = b"z9hg4bk"
+COOKIE: Final = b"z9hg4bk"
+
+#: What the key of a request without the cookie begins with, and no other.
+OLD_KEY: Final = b"2543 "
 
 
 def server_key(request: Request) -> bytes:
@@ -43,18 +47,12 @@ def _server_key(request: Request, method: str, is_ack: bool) -> bytes:
     tag = _to_tag(request)
     if is_ack:
         return old_ack_key(request, tag)
-    return b"\n".join((b"2543 " + method.encode(), tag, *_old_parts(request, via)))
+    return b"\n".join((OLD_KEY + method.encode(), tag, *_old_parts(request, via)))
 
 
 def old_ack_key(request: Request, to_tag: bytes) -> bytes:
     """What finds a cookie-less INVITE by its ACK: `request` is either, the tag our response's."""
-    return b"\n".join((b"2543 ACK", to_tag, *_old_parts(request, request.top_via)))
-
-
-def has_cookie(request: Request) -> bool:
-    """Whether the topmost branch promises to be unique. The bare cookie does not."""
-    branch = request.top_via.branch
-    return branch is not None and len(branch) > len(COOKIE) and branch[:7].lower() == COOKIE
+    return b"\n".join((OLD_KEY + b"ACK", to_tag, *_old_parts(request, request.top_via)))
 
 
 def client_key(message: Request | Response) -> bytes | None:

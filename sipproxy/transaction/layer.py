@@ -8,6 +8,7 @@ What matches nothing goes up as it is: an ACK for a 2xx, whose branch is its own
 transaction; a response nobody waits for likewise (RFC 6026 section 8.9 has a proxy drop it).
 """
 
+from collections.abc import Mapping
 from heapq import heappop
 from typing import Final
 
@@ -217,104 +218,49 @@ class TransactionLayer(Shared):
 
     def advance(self, now: float) -> None:
         """Let every timer fire that is due at `now`."""
-        # What ends a machine comes first: it makes its retransmission void.
-        self._end_servers(self.lane_h, now)
-        self._end_servers(self.lane_i, now)
-        self._end_servers(self.lane_j, now)
-        self._end_servers(self.lane_l, now)
-        self._end_clients(self.lane_bf, now)
-        self._end_clients(self.lane_d, now)
-        self._end_clients(self.lane_k, now)
-        self._end_clients(self.lane_m, now)
-        self._retry_servers(self.lane_trying, now)
-        self._retry_servers(self.lane_g, now)
-        self._retry_clients(self.lane_ae, now)
-        self._retry_from_heaps(now)
+        for lane in self.lanes:
+            if lane.times and lane.times[0] <= now:
+                self._advance_lane(lane, now)
+        if self.server_retries:
+            self._advance_retries(self.server_retries, self.servers, now)
+        if self.client_retries:
+            self._advance_retries(self.client_retries, self.clients, now)
         for token in self.alarms.due(now):
             self.outputs.append(Fired(token))
         self.wake = self._first()
 
-    def _end_servers(self, lane: Lane, now: float) -> None:
-        times = lane.times
+    def _advance_lane(self, lane: Lane, now: float) -> None:
+        times, keys, table, retry = lane.times, lane.keys, lane.table, lane.retry
         while times and times[0] <= now:
-            when = times[0]
-            transaction = self.servers.get(lane.pop())
-            if transaction is not None and transaction.ends_at == when:
+            when = times.popleft()
+            transaction = table.get(keys.popleft())
+            if transaction is None:
+                continue
+            if retry:
+                if transaction.retry_at == when:
+                    transaction.retry_due(self, now)
+            elif transaction.ends_at == when:
                 transaction.end_due(self, now)
 
-    def _end_clients(self, lane: Lane, now: float) -> None:
-        times = lane.times
-        while times and times[0] <= now:
-            when = times[0]
-            transaction = self.clients.get(lane.pop())
-            if transaction is not None and transaction.ends_at == when:
-                transaction.end_due(self, now)
-
-    def _retry_servers(self, lane: Lane, now: float) -> None:
-        times = lane.times
-        while times and times[0] <= now:
-            when = times[0]
-            transaction = self.servers.get(lane.pop())
-            if transaction is not None and transaction.retry_at == when:
-                transaction.retry_due(self, now)
-
-    def _retry_clients(self, lane: Lane, now: float) -> None:
-        times = lane.times
-        while times and times[0] <= now:
-            when = times[0]
-            transaction = self.clients.get(lane.pop())
-            if transaction is not None and transaction.retry_at == when:
-                transaction.retry_due(self, now)
-
-    def _retry_from_heaps(self, now: float) -> None:
-        heap = self.server_retries
+    def _advance_retries(
+        self,
+        heap: list[tuple[float, bytes]],
+        table: Mapping[bytes, Transaction],
+        now: float,
+    ) -> None:
         while heap and heap[0][0] <= now:
             when, key = heappop(heap)
-            server = self.servers.get(key)
-            if server is not None and server.retry_at == when:
-                server.retry_due(self, now)
-        heap = self.client_retries
-        while heap and heap[0][0] <= now:
-            when, key = heappop(heap)
-            client = self.clients.get(key)
-            if client is not None and client.retry_at == when:
-                client.retry_due(self, now)
-
-    # The earliest deadline: asked once after each `advance`, not each turn.
+            transaction = table.get(key)
+            if transaction is not None and transaction.retry_at == when:
+                transaction.retry_due(self, now)
 
     def _first(self) -> float:
-        """The earliest deadline that counts. Dead ones in front of it are thrown away."""
+        """The earliest deadline. Looked for once after each `advance`, not each turn."""
         first = self.alarms.first()
-        for lane in (self.lane_h, self.lane_i, self.lane_j, self.lane_l):
-            first = min(first, self._first_server(lane, False))
-        for lane in (self.lane_trying, self.lane_g):
-            first = min(first, self._first_server(lane, True))
-        for lane in (self.lane_bf, self.lane_d, self.lane_k, self.lane_m):
-            first = min(first, self._first_client(lane, False))
-        first = min(first, self._first_client(self.lane_ae, True))
+        for lane in self.lanes:
+            if lane.times:
+                first = min(first, lane.first())
         for heap in (self.server_retries, self.client_retries):
             if heap:
                 first = min(first, heap[0][0])
         return first
-
-    def _first_server(self, lane: Lane, retry: bool) -> float:
-        times = lane.times
-        while times:
-            transaction = self.servers.get(lane.keys[0])
-            if transaction is not None:
-                when = transaction.retry_at if retry else transaction.ends_at
-                if when == times[0]:
-                    return when + lane.slack
-            lane.pop()
-        return FOREVER
-
-    def _first_client(self, lane: Lane, retry: bool) -> float:
-        times = lane.times
-        while times:
-            transaction = self.clients.get(lane.keys[0])
-            if transaction is not None:
-                when = transaction.retry_at if retry else transaction.ends_at
-                if when == times[0]:
-                    return when + lane.slack
-            lane.pop()
-        return FOREVER

@@ -82,7 +82,7 @@ class Shared:
         "timers", "outputs", "servers", "acks", "clients", "counters", "wake", "alarms",
         "lane_trying", "lane_g", "lane_h", "lane_i", "lane_j", "lane_l",
         "lane_ae", "lane_bf", "lane_d", "lane_k", "lane_m",
-        "server_retries", "client_retries",
+        "server_retries", "client_retries", "lanes",
     )  # fmt: skip
 
     def __init__(self, timers: Timers) -> None:
@@ -95,22 +95,26 @@ class Shared:
         self.counters: Counters = Counters()
         self.wake: float = FOREVER
         self.alarms: Alarms = Alarms()
-        # Server side. Trying and G mean `retry_at`, the others `ends_at`.
-        self.lane_trying: Lane = Lane(timers.timer_trying)
-        self.lane_g: Lane = Lane(timers.t1)
-        self.lane_h: Lane = Lane(timers.timer_h)
-        self.lane_i: Lane = Lane(timers.timer_i, LINGER_SLACK)
-        self.lane_j: Lane = Lane(timers.timer_j, LINGER_SLACK)
-        self.lane_l: Lane = Lane(timers.timer_l, LINGER_SLACK)
-        # Client side. A and E mean `retry_at`, the others `ends_at`.
-        self.lane_ae: Lane = Lane(timers.t1)
-        self.lane_bf: Lane = Lane(timers.timer_b)
-        self.lane_d: Lane = Lane(timers.timer_d, LINGER_SLACK)
-        self.lane_k: Lane = Lane(timers.timer_k, LINGER_SLACK)
-        self.lane_m: Lane = Lane(timers.timer_m, LINGER_SLACK)
+        servers, clients = self.servers, self.clients
+        self.lane_trying: Lane = Lane(timers.timer_trying, servers, retry=True)
+        self.lane_g: Lane = Lane(timers.t1, servers, retry=True)
+        self.lane_h: Lane = Lane(timers.timer_h, servers)
+        self.lane_i: Lane = Lane(timers.timer_i, servers, slack=LINGER_SLACK)
+        self.lane_j: Lane = Lane(timers.timer_j, servers, slack=LINGER_SLACK)
+        self.lane_l: Lane = Lane(timers.timer_l, servers, slack=LINGER_SLACK)
+        self.lane_ae: Lane = Lane(timers.t1, clients, retry=True)
+        self.lane_bf: Lane = Lane(timers.timer_b, clients)
+        self.lane_d: Lane = Lane(timers.timer_d, clients, slack=LINGER_SLACK)
+        self.lane_k: Lane = Lane(timers.timer_k, clients, slack=LINGER_SLACK)
+        self.lane_m: Lane = Lane(timers.timer_m, clients, slack=LINGER_SLACK)
         # The second and later intervals of A, E and G.
         self.server_retries: list[tuple[float, bytes]] = []
         self.client_retries: list[tuple[float, bytes]] = []
+        # What ends a machine comes first: it makes its retransmission void.
+        self.lanes: tuple[Lane, ...] = (
+            self.lane_h, self.lane_i, self.lane_j, self.lane_l, self.lane_bf, self.lane_d,
+            self.lane_k, self.lane_m, self.lane_trying, self.lane_g, self.lane_ae,
+        )  # fmt: skip
 
     def start(self, lane: Lane, key: bytes, now: float) -> float:
         """Set a timer of fixed length; the deadline the machine must remember as its own."""

@@ -10,7 +10,7 @@ from typing import Final
 from sipproxy.message.builder import make_response
 from sipproxy.message.message import Request, Response
 from sipproxy.transaction.deadlines import NEVER
-from sipproxy.transaction.key import has_cookie, old_ack_key
+from sipproxy.transaction.key import OLD_KEY, old_ack_key
 from sipproxy.transaction.machine import (
     ACCEPTED,
     COMPLETED,
@@ -160,7 +160,6 @@ class ServerInvite(ServerTransaction):
 
     def _remember_tag(self, shared: Shared, response: Response) -> None:
         """Without the cookie the ACK is known by the To tag it answers (section 17.2.3)."""
-        request = self._request
-        if request is not None and not has_cookie(request):
-            self.ack_key = old_ack_key(request, response.to_tag or b"")
+        if self.key.startswith(OLD_KEY):
+            self.ack_key = old_ack_key(self.request, response.to_tag or b"")
             shared.acks.setdefault(self.ack_key, self)

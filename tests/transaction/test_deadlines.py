@@ -3,7 +3,10 @@
 import gc
 import weakref
 
-from sipproxy.transaction.deadlines import FOREVER, SMALL_HEAP, Alarms, Lane
+import pytest
+
+from sipproxy.transaction.deadlines import FOREVER, NEVER, SMALL_HEAP, Alarms, Lane
+from sipproxy.transaction.machine import Transaction
 
 
 class Token:
@@ -13,14 +16,36 @@ class Token:
 class LaneTests:
     """A queue of deadlines."""
 
-    def test_first_in_first_out(self) -> None:
-        """Times and keys stay side by side."""
-        lane = Lane(32.0)
-        for when, key in ((1.0, b"a"), (2.0, b"b")):
+    def lane(self, retry: bool = False) -> tuple[Lane, dict[bytes, Transaction]]:
+        """A lane with deadlines at 1, 2 and 3, and transactions that name the last two."""
+        table: dict[bytes, Transaction] = {b"a": Transaction(), b"b": Transaction()}
+        for when, transaction in zip((2.0, 3.0), table.values(), strict=True):
+            transaction.retry_at = when if retry else NEVER
+            transaction.ends_at = NEVER if retry else when
+        lane = Lane(32.0, table, retry, slack=0.25)
+        for when, key in ((1.0, b"gone"), (2.0, b"a"), (3.0, b"b")):
             lane.times.append(when)
             lane.keys.append(key)
-        assert lane.pop() == b"a"
-        assert (lane.times[0], lane.keys[0]) == (2.0, b"b")
+        return lane, table
+
+    @pytest.mark.parametrize("retry", [False, True])
+    def test_first_passes_over_the_dead(self, retry: bool) -> None:
+        """A deadline counts while its transaction lives and names it; the slack is added."""
+        lane, table = self.lane(retry)
+        assert lane.first() == 2.25
+        assert len(lane.times) == len(lane.keys) == 2
+        table[b"a"].retry_at = table[b"a"].ends_at = NEVER
+        assert lane.first() == 3.25
+        del table[b"b"]
+        assert lane.first() == FOREVER
+        assert not lane.times and not lane.keys
+
+    def test_the_other_deadline_does_not_count(self) -> None:
+        """A lane of retransmissions does not look at what ends a machine."""
+        lane, table = self.lane(retry=False)
+        lane.retry = True
+        assert lane.first() == FOREVER
+        assert table
 
 
 class AlarmsTests:
