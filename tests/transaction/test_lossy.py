@@ -122,6 +122,15 @@ class Caller(Side):
             self.network.carry(request_bytes("ACK", CALLER, options), CALLEE)
 
 
+class Plan:
+    """An answer to be given later, and `again` after that."""
+
+    def __init__(self, server: ServerTransaction, status: int, again: float) -> None:
+        self.server = server
+        self.status = status
+        self.again = again
+
+
 class Callee(Side):
     """Answers; repeats its 2xx until the ACK comes, as a UAS core does."""
 
@@ -139,8 +148,8 @@ class Callee(Side):
         elif isinstance(output, AckReceived):
             self.unacknowledged.discard(output.request.call_id)
         elif isinstance(output, Fired):
-            server, status, again = output.token  # type: ignore[misc]
-            self.answer(server, status, again)
+            assert isinstance(output.token, Plan)
+            self.answer(output.token.server, output.token.status, output.token.again)
         else:
             assert isinstance(output, Failed)
             self.failed += 1
@@ -154,14 +163,14 @@ class Callee(Side):
             self.answer(server, 180, 0.0)
             status = self.network.random.choice((200, 200, 486))
             wait = self.network.random.uniform(0.2, 12.0)
-            self.layer.schedule(now + wait, (server, status, 0.5))
+            self.layer.schedule(now + wait, Plan(server, status, 0.5))
         elif server.method == "CANCEL":
             invite = self.layer.matching_invite(request)
             self.answer(server, 200 if invite else 481, 0.0)
             if invite is not None and invite.state is State.PROCEEDING:
                 self.answer(invite, 487, 0.0)
         else:
-            self.layer.schedule(now + 0.1, (server, 200, 0.0))
+            self.layer.schedule(now + 0.1, Plan(server, 200, 0.0))
 
     def answer(self, server: ServerTransaction, status: int, again: float) -> None:
         """Say it; `again` is when to repeat a 2xx that nobody acknowledges."""
@@ -172,7 +181,7 @@ class Callee(Side):
         self.layer.respond(server, response, self.network.now)
         self.finals.setdefault(server, server.status)
         if again and request.call_id in self.unacknowledged and again < 32.0:
-            self.layer.schedule(self.network.now + min(again, 4.0), (server, status, again * 2))
+            self.layer.schedule(self.network.now + min(again, 4.0), Plan(server, status, again * 2))
 
 
 def simulate(seed: int, loss: float, transactions: int) -> tuple[Caller, Callee]:
