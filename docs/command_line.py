@@ -38,7 +38,7 @@ def options_table(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def twistd_rows() -> list[tuple[str, str]]:
-    """Read the server's options out of their usage text, which joins what is spread over classes."""
+    """Read the server's options out of their usage text, which has them all together."""
     usage = Options().getUsage(10_000)
     rows = re.findall(r"^ +(-[^ ].*?)  +(\S.*)$", usage, re.MULTILINE)
     return [(option.replace(", ", " or "), words) for option, words in rows]

@@ -5,9 +5,9 @@ Pages in ``docs/reference`` are written whole.  Elsewhere a page holds blocks be
     .. generated: directive Listen
     .. end of generated
 
-and only what stands between them is written, so that prose can stand around it.  A directive without
-a block gets one at the end of its module's page.  With ``--check`` nothing is written; the pages that
-would change are named, and the exit status is 1.
+and only what stands between them is written, so that prose can stand around it.  A directive
+without a block gets one at the end of its module's page.  With ``--check`` nothing is written; the
+pages that would change are named, and the exit status is 1.
 """
 
 import ast
