@@ -283,9 +283,9 @@ def host_of(text: str) -> str:
 
 
 def _host_address(text: str, bare: str) -> str:
-    name, colon, port = bare.rpartition(":")
-    if colon and ":" not in name.strip("[]") and port.isdigit():
-        raise ValueError(f"no port belongs here: write {name}, not {quoted(text)}")
+    with_port = re.fullmatch(r"(\[[^\]]*\]|[^:]*):[0-9]+", bare)
+    if with_port:
+        raise ValueError(f"no port belongs here: write {with_port[1]}, not {quoted(text)}")
     return _address(bare)
 
 
@@ -296,7 +296,7 @@ def port_of(text: str) -> int:
 
 def host_port_of(text: str) -> tuple[str, int | None]:
     """Split ``host``, ``host:port`` or ``[v6]:port``; the port is None when it is not written."""
-    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(.*))?", text, re.DOTALL)
+    match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?", text)
     if match is None:
         raise ValueError(
             f"a host, with or without :port, was expected, got {quoted(text)} "

@@ -105,6 +105,7 @@ class _Applying:
             self._apply(placed)
         for settings in configuration.all_settings.values():
             settings.put_root(configuration.server_root)
+        configuration.server.compute("ServerRoot", configuration.server_root)
         for check in SERVER_CHECKS:
             self._walk.faults.extend(check(configuration))
         configuration.faults = self._in_order()
@@ -168,7 +169,7 @@ class _Applying:
                 key = (row.name, row.identity(value))
                 first = self._seen.setdefault(key, statement.position)
                 if first is not statement.position:
-                    raise ValueError(f"{plain(statement.raw)} is given twice, first at {first}")
+                    raise ValueError(f"given twice for the same thing, first at {first}")
         settings.put(row, values, statement.position)
 
     def _unknown(self, statement: Statement) -> str:

@@ -1,5 +1,6 @@
 """The directives that no module owns: one row each, and nothing else."""
 
+from posixpath import normpath
 from typing import Final
 
 from sipproxy.config.directive import (
@@ -16,7 +17,6 @@ from sipproxy.config.directive import (
     path,
     single,
     size,
-    text,
     word,
     words,
 )
@@ -24,6 +24,7 @@ from sipproxy.config.server_values import (
     LOG_LEVELS,
     SIP_PORT,
     custom_log_of,
+    folder_of,
     level_rule_of,
     listen_of,
     log_format_of,
@@ -84,9 +85,9 @@ def _without_effect(name: str, why: str) -> Directive:
 SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
     # Where things are.
     Directive(
-        "ServerRoot", Take.ONE, text, None,
+        "ServerRoot", Take.ONE, single(folder_of, "FOLDER"), None,
         "The folder that every relative path in the configuration starts from.",
-        context=Context.MAIN, syntax="ServerRoot FOLDER", example="ServerRoot /usr/local/sip",
+        context=Context.MAIN, example="ServerRoot /usr/local/sip",
         default_words="the folder that holds conf/, when the file is in such a folder; else the "
         "folder of the file",
     ),
@@ -133,7 +134,7 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
         "An access log, a line for each finished request, in a format named or written out; "
         "or Off.",
         multiple=True, syntax='CustomLog FILE [NICKNAME|"FORMAT"] | CustomLog Off',
-        example="CustomLog logs/calls_log common", identity=lambda log: log.path,
+        example="CustomLog logs/calls_log common", identity=lambda log: normpath(log.path),
     ),
     # Where the server is reached, and what it is responsible for.
     Directive(

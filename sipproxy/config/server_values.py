@@ -11,7 +11,6 @@ from sipproxy.config.directive import (
     host_port_of,
     path,
     port_of,
-    word,
 )
 from sipproxy.config.spelling import did_you_mean, quoted
 
@@ -102,14 +101,14 @@ def _transport(written: str) -> str:
 
 def level_rule_of(words: Sequence[str]) -> LevelRule:
     level = choice(*LOG_LEVELS)([words[-1]])
-    return LevelRule(words[0] if len(words) == 2 else None, level)
+    return LevelRule(words[0].lower().removesuffix(".c") if len(words) == 2 else None, level)
 
 
 def log_format_of(words: Sequence[str]) -> LogFormat:
     line, nickname = words
-    if "%" in nickname or not word([nickname]):
+    if "%" in nickname or not nickname or any(letter.isspace() for letter in nickname):
         raise ValueError(
-            f"a nickname of letters was expected after the format, got {quoted(nickname)}"
+            f"a nickname without blanks and % was expected after the format, got {quoted(nickname)}"
         )
     return LogFormat(nickname, line)
 
@@ -118,6 +117,13 @@ def custom_log_of(words: Sequence[str]) -> list[AccessLog]:
     if len(words) == 1 and words[0].lower() == "off":
         return []
     return [AccessLog(path(words[:1]), words[1] if len(words) == 2 else "sip")]
+
+
+def folder_of(written: str) -> str:
+    """Read the name of a folder that is not put below ServerRoot."""
+    if not written or "\0" in written:
+        raise ValueError(f"the name of a folder was expected, got {quoted(written)}")
+    return written
 
 
 def proxy_domain_of(written: str) -> str:

@@ -22,7 +22,7 @@ class Settings:
         self._positions: dict[str, list[Position | None]] = {}
         self._given: dict[str, Position] = {}
         for key, row in self.rows.items():
-            self._values[key] = values = row.default_values() if row.ignored is None else []
+            self._values[key] = values = _default_values(row)
             self._positions[key] = [None] * len(values)
 
     def __getitem__(self, name: str) -> Any:
@@ -63,6 +63,11 @@ class Settings:
         self._given.setdefault(key, position)
         self._values[key].extend(values)
         self._positions[key].extend([position] * len(values))
+
+    def compute(self, name: str, value: Any) -> None:
+        """Put a value that is worked out instead of converted; it does not count as given."""
+        self._values[name.lower()] = [value]
+        self._positions[name.lower()] = [self.position(name)]
 
     def put_root(self, root: str) -> None:
         """Make every path absolute, below ``root``."""
@@ -106,6 +111,13 @@ class Configuration:
     def resolve(self, path: str) -> str:
         """Make a path absolute as the file's own ones are: below ServerRoot."""
         return rooted(self.server_root, path)
+
+
+def _default_values(row: Directive) -> list[Any]:
+    try:
+        return row.default_values() if row.ignored is None else []
+    except ValueError as error:
+        raise ValueError(f"the default of {row.name} is not legal: {error}") from None
 
 
 def _rerooted(value: Any, root: str) -> Any:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 _SHOWN = 60
 
 #: How alike two names must be to be worth a "did you mean" (difflib's ratio; its default is 0.6).
-_ALIKE = 0.7
+_ALIKE = 0.66
 
 
 def quoted(text: str) -> str:

@@ -222,7 +222,8 @@ class Walk:
 
     def _include_text(self, path: str, text: str, position: Position) -> None:
         if path in self._reading:
-            chain = " includes ".join([*self._reading[self._reading.index(path) :], path])
+            circle = [*self._reading[self._reading.index(path) :], path]
+            chain = " includes ".join(map(plain, circle))
             self.fault(position, f"Include: a circle: {chain}")
         elif len(self._reading) >= MAX_DEPTH:
             self.fault(position, f"Include: files include each other more than {MAX_DEPTH} deep")
