@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sipproxy.config.loader import Settings
     from sipproxy.core.context import RequestContext
     from sipproxy.core.outcomes import Identity, Refusal
-    from sipproxy.core.targets import Hop, Target
+    from sipproxy.core.targets import Target
+    from sipproxy.resolve.hop import Hop
     from sipproxy.message.message import Message, Request, Response
     from sipproxy.message.uri import Uri
     from sipproxy.stores.records import Binding
@@ -154,7 +155,7 @@ class IAccountant(Interface):
 class ITransactionLog(Interface):
     """Phase log: told once for each server transaction, when its final response has been sent."""
 
-    def log(context: "RequestContext") -> None:
+    def log_transaction(context: "RequestContext") -> None:
         """Write what should be kept of it."""
 
 
@@ -170,6 +171,9 @@ class IHost(Interface):
     domains = Attribute("Which hosts are ours: `sipproxy.core.domains.Domains`.")
     settings = Attribute("The server's own directives, checked.")
     wall_clock = Attribute("A callable that gives the seconds since 1970.")
+
+    def new_tag() -> bytes:
+        """Give a To tag for a response that a module makes."""
 
 
 class IRegistry(Interface):
@@ -200,6 +204,12 @@ class IFlows(Interface):
     def peer_of(token: bytes) -> "Peer | None":
         """Give the flow of that token; None when it is gone or makes no sense."""
 
+    def host_of(token: bytes) -> str:
+        """Give the remote host of a token, also of a flow that is gone; empty for nonsense."""
+
+    def is_datagram(token: bytes) -> bool:
+        """Say whether a token names a UDP flow."""
+
     def pin(peer: "Peer") -> None:
         """Keep the connection while something (a binding) uses it; counts."""
 
@@ -217,6 +227,9 @@ class ITransactions(Interface):
 
     def respond(transaction: "Any", response: "Response") -> None:
         """Answer a server transaction."""
+
+    def abandon(transaction: "Any") -> None:
+        """End a server transaction without an answer."""
 
     def trying(transaction: "Any") -> None:
         """Send 100 Trying on a server INVITE transaction now."""

@@ -1,0 +1,254 @@
+"""The branches of one forwarded request and what comes back on them (RFC 3261 section 16.7).
+
+A `ResponseContext` holds the groups of targets still to try, counts the branches that have no final
+response yet, and keeps the best final so far.  Provisional responses and 2xx go upstream at once;
+anything else waits until every branch of the group is done, then the next group is tried, and when
+there is none, modules may still add targets (phase response) before the best goes upstream.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+
+from sipproxy.core.context import RequestContext
+from sipproxy.core.outcomes import Refusal
+from sipproxy.core.ranking import better
+from sipproxy.core.targets import Target, in_groups
+from sipproxy.resolve.hop import Hop
+from sipproxy.message.message import Response
+
+if TYPE_CHECKING:
+    from sipproxy.core.forward import Forwarder
+
+
+class Branch:
+    """One target being tried: its hops, the client transaction of the present one, and the outcome."""
+
+    __slots__ = ("done", "hops", "locating", "responses", "target", "transaction")
+
+    def __init__(self, responses: "ResponseContext", target: Target) -> None:
+        self.responses = responses
+        self.target = target
+        self.transaction: Any = None
+        self.hops: list[Hop] = []
+        self.locating: Deferred[Any] | None = None
+        self.done = False
+
+    def hops_found(self, context: RequestContext, result: Sequence[Hop] | Refusal | None) -> None:
+        """Go on after phase next_hop."""
+        self.responses.forwarder.next_hop_found(self, result)
+
+    def fire(self) -> None:
+        """Timer C has run out (16.8): cancel the branch, or give it up when nothing ever came."""
+        self.responses.timer_c_fired(self)
+
+
+class ResponseContext:
+    """What one request has out, and what came back so far."""
+
+    __slots__ = (
+        "best",
+        "best_status",
+        "best_target",
+        "branches",
+        "challenges",
+        "context",
+        "forwarder",
+        "groups",
+        "live",
+        "stopped",
+    )
+
+    def __init__(self, context: RequestContext, forwarder: "Forwarder") -> None:
+        self.context = context
+        self.forwarder = forwarder
+        self.groups: list[list[Target]] = []
+        self.branches: list[Branch] = []
+        self.live = 0
+        self.best: Response | None = None
+        self.best_status = 0
+        self.best_target: Target | None = None
+        self.challenges: list[tuple[bytes, bytes]] = []
+        #: No new branch any more: answered, cancelled, or a 6xx came.
+        self.stopped = False
+
+    def begin(self, targets: Sequence[Target]) -> None:
+        """Try targets, group after group."""
+        self.groups = in_groups(targets, self.context.generation.options.max_forks)
+        self._next_group()
+
+    def _next_group(self) -> None:
+        group = self.groups.pop(0)
+        started = [Branch(self, target) for target in group]
+        self.branches.extend(started)
+        self.live += len(started)
+        for branch in started:
+            if self.stopped:  # the first of them may have failed, and ended everything, already
+                self.ended(branch)
+            else:
+                self.forwarder.start(branch)
+
+    # --- what came back
+
+    def provisional(self, branch: Branch, response: Response) -> None:
+        """Pass a 1xx upstream (16.7 step 5); for non-INVITE nothing but a final (RFC 4320)."""
+        context = self.context
+        if context.method == "INVITE" and not branch.done and context.status == 0:
+            self.forwarder.ringing(branch)
+            self.forwarder.upstream(context, response)
+
+    def final(self, branch: Branch, response: Response) -> None:
+        """Take a final response of a branch."""
+        status = response.status
+        first = not branch.done
+        if first:
+            if status == 503 and branch.hops and not self.stopped:
+                self._keep(branch, 503, response)
+                self.forwarder.send_next(branch)
+                return
+            self.ended(branch)
+        if 200 <= status < 300:
+            self._answered(branch, response)
+        elif first:
+            if not self.context.status:
+                self._keep(branch, status, response)
+                if status >= 600:
+                    self._stop()
+            self.settle()
+
+    def failed(self, branch: Branch, status: int) -> None:
+        """Take a branch that brought nothing: timed out (408), unreachable (503), no way (404)."""
+        if branch.done:
+            return
+        if branch.hops and not self.stopped:
+            self._keep(branch, status, None)
+            self.forwarder.send_next(branch)
+            return
+        self.ended(branch)
+        if not self.context.status:
+            self._keep(branch, status, None)
+        self.settle()
+
+    def cancel(self) -> None:
+        """The caller has cancelled: no new branch, and CANCEL to those that are out (16.10)."""
+        self._stop()
+        self.settle()
+
+    def timer_c_fired(self, branch: Branch) -> None:
+        """Give up on a branch that rings for too long."""
+        if not branch.done and branch.transaction is not None:
+            branch.hops.clear()
+            self.forwarder.transactions.cancel(branch.transaction)
+
+    # --- inside
+
+    def ended(self, branch: Branch) -> None:
+        """Count a branch out."""
+        branch.done = True
+        self.live -= 1
+        self.forwarder.quiet(branch)
+
+    def _answered(self, branch: Branch, response: Response) -> None:
+        context = self.context
+        if context.status and (context.method != "INVITE" or context.status >= 300):
+            return
+        if not context.status:
+            context.chosen = branch.target
+            context.decided_by = branch.target.source
+        self.forwarder.upstream(context, response)
+        self._stop()
+        self._forget_when_done()
+
+    def _keep(self, branch: Branch, status: int, response: Response | None) -> None:
+        if response is not None and status in (401, 407):
+            for name in (b"www-authenticate", b"proxy-authenticate"):
+                self.challenges.extend((name, value) for value in response.raw_values(name))
+        if not self.best_status or better(status, self.best_status):
+            self.best_status = status
+            self.best = response
+            self.best_target = branch.target
+
+    def _stop(self) -> None:
+        """Start nothing new; cancel what is out; end what is still being located."""
+        self.stopped = True
+        self.groups.clear()
+        invite = self.context.method == "INVITE"
+        for branch in self.branches:
+            if branch.done:
+                continue
+            branch.hops.clear()
+            if branch.transaction is None:
+                if branch.locating is not None:
+                    branch.locating.cancel()
+                if not branch.done:
+                    self.ended(branch)
+            elif invite:
+                self.forwarder.transactions.cancel(branch.transaction)
+
+    def settle(self) -> None:
+        """Go on when no branch is out: the next group, more targets of a module, or the answer."""
+        context = self.context
+        if self.live or context.status:
+            self._forget_when_done()
+            return
+        if self.groups and not self.stopped:
+            self._next_group()
+            return
+        hooks = context.hooks.response
+        if hooks and not context.cancelled:
+            self.forwarder.pipeline.run(hooks, context, self._best_response(), self._hooked)
+        else:
+            self._send_best()
+
+    def _hooked(self, context: RequestContext, targets: Sequence[Target] | Refusal | None) -> None:
+        """Phase response is over: try what it added, or answer."""
+        if targets and not isinstance(targets, Refusal) and not context.cancelled:
+            self.stopped = False
+            self.begin(targets)
+        else:
+            self._send_best()
+
+    def _best_response(self) -> Response:
+        if self.best is None:
+            self.best = self.forwarder.own_response(self.context, self._own_status())
+        return self.best
+
+    def _own_status(self) -> int:
+        """The status when no callee gave one that is better than what happened here."""
+        if self.context.cancelled:
+            return 487
+        return self.best_status or 408
+
+    def _send_best(self) -> None:
+        context = self.context
+        if context.status:
+            return
+        status = self.best_status
+        context.chosen = self.best_target
+        if context.method != "INVITE" and status == 408 and self.best is None:
+            # RFC 4320 section 4.2: a 408 to a non-INVITE comes too late to help anybody.
+            self.forwarder.abandon(context)
+        elif status == 503 or self.best is None:
+            # 16.7 step 6: a 503 says something of the next server, not of this one.
+            own = 500 if status == 503 else self._own_status()
+            self.forwarder.answer(context, self.forwarder.own_response(context, own))
+        else:
+            self._add_challenges(self.best)
+            self.forwarder.upstream(context, self.best)
+        self._forget_when_done()
+
+    def _add_challenges(self, best: Response) -> None:
+        """Give the caller the challenges of all branches at once (16.7 step 7)."""
+        if best.status not in (401, 407) or len(self.challenges) < 2:
+            return
+        best.remove(b"www-authenticate")
+        best.remove(b"proxy-authenticate")
+        for name, value in dict.fromkeys(self.challenges):
+            best.add(name, value)
+
+    def _forget_when_done(self) -> None:
+        """Break the circles of references once nothing is out and the caller has the answer."""
+        if not self.live and self.context.status:
+            self.branches.clear()
+            self.context.responses = None

@@ -1,0 +1,353 @@
+"""The transaction user: every request and every response enters the core here.
+
+A request is checked, loses our Route entries, and walks the phases of the pipeline; at the end it is
+answered, refused or forwarded.  The walk is a chain of short methods, each the ``done`` of the phase
+before it, so that a hook may wait anywhere without anything standing still.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+from zope.interface import implementer
+
+from sipproxy.core.context import RequestContext
+from sipproxy.core.decisions import ANSWERED, REFUSED
+from sipproxy.core.forward import Forwarder
+from sipproxy.core.generation import Generation
+from sipproxy.core.loops import Branches
+from sipproxy.core.marks import DialogMarks
+from sipproxy.core.outcomes import Identity, Refusal
+from sipproxy.core.pipeline import CORE, Pipeline, tell
+from sipproxy.core.response_context import Branch, ResponseContext
+from sipproxy.core.routes import RouteReader
+from sipproxy.core.stateless import forward_ack
+from sipproxy.core.targets import Target
+from sipproxy.core.timer_c import TimerC
+from sipproxy.core.validate import validate
+from sipproxy.interfaces import IFlows, ILocator, ITransactions, ITransactionUser
+from sipproxy.log import get_logger
+from sipproxy.message.builder import make_response
+from sipproxy.message.errors import ParseError
+from sipproxy.message.message import Request, Response
+from sipproxy.message.parser import check
+from sipproxy.transaction.peer import Peer
+
+_log = get_logger("core")
+
+#: Seconds after which a caller may ask again when the server is stopping.
+_RETRY_AFTER_STOP: Final = 5
+
+
+@implementer(ITransactionUser)
+class ProxyCore:
+    """Takes requests and responses from the transaction layer and knows what to do with them."""
+
+    def __init__(
+        self,
+        transactions: ITransactions,
+        flows: IFlows,
+        locator: ILocator,
+        generation: Generation,
+        secret: bytes,
+        run: bytes,
+    ) -> None:
+        """``secret`` outlives restarts; ``run`` is a token (letters and digits) that differs in each."""
+        self.transactions = transactions
+        self.flows = flows
+        self.generation = generation
+        self.pipeline = Pipeline(transactions)
+        self.branches = Branches(secret, run)
+        marks = DialogMarks(secret)
+        self.routes = RouteReader(marks, flows)
+        self.timer_c = TimerC(transactions)
+        self.forwarder = Forwarder(
+            transactions,
+            flows,
+            locator,
+            self.pipeline,
+            self.branches,
+            marks,
+            self.timer_c,
+            self.upstream,
+            self.answer,
+            self.abandon,
+            self.own_response,
+        )
+        self.live: dict[RequestContext, None] = {}
+        self.stopping = False
+        self.strays = 0
+        self.malformed = 0
+        self._secret = secret
+        self._run = run
+        self._tags = 0
+
+    # --- what the transaction layer tells
+
+    def request_received(self, transaction: Any, request: Request) -> None:
+        """Take a new request through validation, then into the pipeline."""
+        try:
+            check(request)
+            if request.method == "CANCEL":
+                self._cancel(transaction, request)
+                return
+            context = RequestContext(
+                request, transaction.peer, transaction, self.generation, self.transactions.now
+            )
+            transaction.user = context
+            self.live[context] = None
+            refusal = self._accept(context)
+        except ParseError as error:
+            self._malformed(transaction, request, error)
+            return
+        if refusal is not None:
+            self.refuse(context, refusal)
+        elif context.hooks.walks:
+            self.pipeline.run(context.hooks.check, context, None, self._checked)
+        else:
+            self._normalized(context, None)
+
+    def ack_received(self, request: Request, peer: Peer, transaction: Any | None) -> None:
+        """Pass on an ACK for a 2xx, without a transaction; drop one that may not pass."""
+        try:
+            check(request)
+            context = RequestContext(request, peer, None, self.generation, self.transactions.now)
+            refusal = self._accept(context)
+        except ParseError as error:
+            _log.debug("ack.malformed", "an ACK was dropped", error=error.detail)
+            return
+        if refusal is None:
+            self.pipeline.run(context.hooks.check, context, None, self._checked)
+
+    def response_received(self, transaction: Any | None, response: Response, peer: Peer) -> None:
+        """Take a response to the branch it belongs to; strays are dropped (RFC 6026 section 8.9)."""
+        if transaction is None or transaction.user is None:
+            self.strays += 1
+            return
+        branch = transaction.user
+        response.pop_first(b"via")
+        if b"via" not in response.names:
+            return  # it answers a request that we made ourselves; nobody waits for it
+        if response.status < 200:
+            if response.status > 100:
+                branch.responses.provisional(branch, response)
+        else:
+            branch.responses.final(branch, response)
+
+    def timed_out(self, transaction: Any) -> None:
+        """Treat a branch without a final response as a 408 (16.7, 16.8)."""
+        branch = transaction.user
+        if isinstance(branch, Branch) and branch.transaction is transaction:
+            branch.responses.failed(branch, 408)
+
+    def failed(self, transaction: Any, reason: str) -> None:
+        """Treat a request that could not be delivered as a 503 (16.9)."""
+        branch = transaction.user
+        if isinstance(branch, Branch) and branch.transaction is transaction:
+            _log.info("forward.failed", "a next hop could not be reached", reason=reason)
+            branch.responses.failed(branch, 503)
+
+    def terminated(self, transaction: Any) -> None:
+        """Let go of what the transaction held, so that nothing is left of it."""
+        user = transaction.user
+        transaction.user = None
+        if isinstance(user, RequestContext):
+            self.live.pop(user, None)
+            for waiting in list(user.waiting):
+                waiting.cancel()
+
+    def fired(self, token: Any) -> None:
+        """Wake what asked to be woken."""
+        token.fire()
+
+    # --- the walk, phase after phase
+
+    def _accept(self, context: RequestContext) -> Refusal | None:
+        """Do what section 16.3 and 16.4 ask for before the phases.  Raises ParseError."""
+        request = context.request
+        if self.stopping and context.transaction is not None:
+            retry = (b"retry-after", b"%d" % _RETRY_AFTER_STOP)
+            return Refusal(503, "the server is stopping", [retry])
+        refusal = validate(request)
+        if refusal is not None:
+            return refusal
+        context.steering = self.branches.steering_hash(request)
+        if self.branches.is_loop(request, context.steering):
+            return Refusal(482, "the request has been here before, and nothing about it has changed")
+        self.routes.preprocess(context)
+        context.hooks = context.generation.hooks_for(context.method, context.in_dialog)
+        return None
+
+    def _checked(self, context: RequestContext, refusal: Refusal | None) -> None:
+        if refusal is not None:
+            self.refuse(context, refusal)
+        else:
+            self.pipeline.run(context.hooks.authenticate, context, None, self._authenticated)
+
+    def _authenticated(self, context: RequestContext, result: Identity | Refusal | None) -> None:
+        if isinstance(result, Refusal):
+            self.refuse(context, result)
+            return
+        context.identity = result
+        self.pipeline.run(context.hooks.authorize, context, None, self._authorized)
+
+    def _authorized(self, context: RequestContext, refusal: Refusal | None) -> None:
+        if refusal is not None:
+            self.refuse(context, refusal)
+        else:
+            self.pipeline.run(context.hooks.serve, context, None, self._served)
+
+    def _served(self, context: RequestContext, result: Response | Refusal | None) -> None:
+        if isinstance(result, Refusal):
+            self.refuse(context, result)
+        elif result is not None:
+            self._decided_here(context)
+            self.answer(context, result)
+        else:
+            self.pipeline.run(context.hooks.normalize, context, None, self._normalized)
+
+    def _normalized(self, context: RequestContext, refusal: Refusal | None) -> None:
+        request = context.request
+        if refusal is None and request.max_forwards == 0:
+            refusal = Refusal(483, "Max-Forwards is used up")
+        if refusal is not None:
+            self.refuse(context, refusal)
+            return
+        if context.method == "INVITE" and context.transaction is not None:
+            self.transactions.trying(context.transaction)
+        if context.routed or not context.own:
+            self._translated(context, None)
+        else:
+            self.pipeline.run(context.hooks.translate, context, context.uri, self._translated)
+
+    def _translated(
+        self, context: RequestContext, result: Sequence[Target] | Refusal | None
+    ) -> None:
+        if isinstance(result, Refusal):
+            self.refuse(context, result)
+            return
+        if result:
+            context.targets = list(result)
+        else:
+            flow = context.flow if b"route" not in context.request.names else None
+            context.targets = [Target(context.request.uri_raw, CORE, flow=flow, uri=context.uri)]
+        if context.cancelled:
+            self._answer_cancelled(context)
+        elif context.transaction is None:
+            forward_ack(context, self.forwarder)
+        else:
+            context.responses = ResponseContext(context, self.forwarder)
+            tell(context.hooks.account, context, "forwarded", context.request)
+            context.responses.begin(context.targets)
+
+    # --- answers
+
+    def refuse(self, context: RequestContext, refusal: Refusal) -> None:
+        """Answer with a refusal's status; an ACK is only dropped."""
+        if context.transaction is None or context.status:
+            return
+        if not context.decided_by:
+            self._decided_here(context, refusal)
+        self.answer(context, self._refusal_response(context.request, refusal))
+
+    def _decided_here(self, context: RequestContext, refusal: Refusal | None = None) -> None:
+        """Name the module that ended the walk: the last one of the trail, or the core itself."""
+        trail = context.trail
+        if trail and (refusal is None or trail[-1][2] not in ("declined", "passed")):
+            context.decided_by = trail[-1][1]
+            return
+        context.decided_by = CORE
+        if refusal is not None:
+            context.because(refusal.why)
+            context.decide("check", CORE, REFUSED)
+
+    def _refusal_response(self, request: Request, refusal: Refusal) -> Response:
+        headers = list(refusal.headers)
+        return self._own(request, refusal.status, refusal.reason, headers)
+
+    def own_response(self, context: RequestContext, status: int) -> Response:
+        """Make a response of our own to a context's request."""
+        return self._own(context.request, status, None, [])
+
+    def _own(
+        self, request: Request, status: int, reason: bytes | None, headers: list[tuple[bytes, bytes]]
+    ) -> Response:
+        signature = self.generation.options.signature
+        if signature:
+            headers.append((b"server", signature))
+        return make_response(request, status, reason, self.new_tag(), headers)
+
+    def new_tag(self) -> bytes:
+        """Give a To tag that nobody else has."""
+        self._tags += 1
+        text = b"%b%d" % (self._run, self._tags)
+        return blake2b(text, key=self._secret, digest_size=6).hexdigest().encode()
+
+    def answer(self, context: RequestContext, response: Response) -> None:
+        """Send a final response that was made here."""
+        self.upstream(context, response)
+
+    def upstream(self, context: RequestContext, response: Response) -> None:
+        """Send a response to the caller, and tell the log once about the final one."""
+        status = response.status
+        if status < 200:
+            self.transactions.respond(context.transaction, response)
+            return
+        first = not context.status
+        if first:
+            context.status = status
+            if context.hooks.account:
+                event = "answered" if status < 300 else "ended"
+                tell(context.hooks.account, context, event, response)
+        self.transactions.respond(context.transaction, response)
+        if first:
+            tell(context.hooks.log, context)
+
+    def abandon(self, context: RequestContext) -> None:
+        """End a request without an answer (RFC 4320: no 408 to a non-INVITE)."""
+        context.status = 408
+        tell(context.hooks.log, context)
+        self.transactions.abandon(context.transaction)
+
+    def _malformed(self, transaction: Any, request: Request, error: ParseError) -> None:
+        self.malformed += 1
+        _log.info("request.malformed", "a request was refused", status=error.status, why=error.detail)
+        refusal = Refusal(error.status, error.detail, reason=None)
+        self.transactions.respond(transaction, self._refusal_response(request, refusal))
+
+    # --- CANCEL
+
+    def _cancel(self, transaction: Any, request: Request) -> None:
+        """Answer a CANCEL and cancel what it means (RFC 3261 sections 9.2 and 16.10)."""
+        invite = self.transactions.matching_invite(request)
+        context = invite.user if invite is not None else None
+        if context is None:
+            self.transactions.respond(transaction, self._own(request, 481, None, []))
+            return
+        self.transactions.respond(transaction, self._own(request, 200, None, []))
+        if context.cancelled or context.status:
+            return
+        context.cancelled = True
+        for waiting in list(context.waiting):
+            waiting.cancel()
+        if context.responses is not None:
+            context.responses.cancel()
+        else:
+            self._answer_cancelled(context)
+
+    def _answer_cancelled(self, context: RequestContext) -> None:
+        if not context.status:
+            context.decided_by = CORE
+            context.because("the caller cancelled")
+            context.decide("check", CORE, ANSWERED)
+            self.answer(context, self.own_response(context, 487))
+
+    # --- the end
+
+    def stop(self) -> None:
+        """Take no new requests; give up what waits for a module."""
+        self.stopping = True
+        for context in list(self.live):
+            for waiting in list(context.waiting):
+                waiting.cancel()
+                self.refuse(context, Refusal(503, "the server is stopping"))
