@@ -142,6 +142,11 @@ class TransactionLayer(Shared):
         """Pass a response to its server transaction. One its state forbids is only counted."""
         transaction.respond(self, response, now)
 
+    def abandon(self, transaction: ServerTransaction) -> None:
+        """End a server transaction without a response (RFC 4320 section 4.2: no late 408)."""
+        if self.servers.get(transaction.key) is transaction:
+            transaction.end(self)
+
     def trying(self, transaction: ServerTransaction, now: float) -> None:
         """Send 100 Trying for an INVITE now, instead of after 200 ms of silence."""
         if isinstance(transaction, ServerInvite):
