@@ -5,6 +5,6 @@ from twisted.application.service import ServiceMaker
 serviceMaker = ServiceMaker(
     "sipproxy",
     "sipproxy.tap",
-    "A modular SIP proxy, redirect server and registrar.",
+    "A SIP proxy and registrar whose pipeline is made of modules.",
     "sipproxy",
 )
