@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sipproxy.admin.command import FAILED, add_file_options, load_configuration
 
 if TYPE_CHECKING:
     from sipproxy.admin.command import Verbs
+    from sipproxy.config.settings import Configuration
     from sipproxy.config.tree import Fault
 
 
@@ -27,12 +28,43 @@ def register(verbs: "Verbs") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print faults and a verdict."""
     configuration = load_configuration(arguments)
-    errors, notes = configuration.errors, configuration.notes
+    notes = configuration.notes
+    errors = configuration.errors
+    faults = configuration.faults
+    if not errors:
+        errors = refused_by_modules(configuration)
+        faults = sorted([*notes, *errors], key=lambda fault: (fault.file, fault.line))
     if errors or not arguments.quiet:
-        for fault in configuration.faults:
+        for fault in faults:
             print(fault)
         print(verdict(errors, notes))
     return FAILED if errors else 0
+
+
+def refused_by_modules(configuration: "Configuration") -> "list[Fault]":
+    """Let the modules look at their values and be put in order, as when a server starts.
+
+    What passes here must not be refused later, so that it is the same code that looks.
+    """
+    from sipproxy.assembly import ConfigurationFaults, Host, build_domains, build_modules
+    from sipproxy.core.module import NotConfigured
+
+    class NoServer:
+        """Stands for what only a running server has."""
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise NotConfigured(f"it needs {name} of a running server, and this is only a test")
+
+    absent: Any = NoServer()
+    domains = build_domains(configuration, absent)
+    host = Host(absent, absent, absent, domains, configuration.server, lambda: 0.0, lambda: b"")
+    try:
+        build_modules(configuration, host)
+    except ConfigurationFaults as refused:
+        return refused.faults
+    return []
 
 
 def verdict(errors: Sequence["Fault"], notes: Sequence["Fault"]) -> str:

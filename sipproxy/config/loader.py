@@ -23,6 +23,9 @@ from sipproxy.config.walk import Placed, Reader, RowsOf, Walk, rooted
 
 __all__ = ["CORE", "Configuration", "Fault", "Position", "Settings", "load"]
 
+#: What stands in place of a file's name for the lines of options.
+_BEFORE, _AFTER = _OPTIONS = ("option -C", "option -c")
+
 
 def load(
     path: str,
@@ -40,7 +43,8 @@ def load(
 
     ``always`` are modules loaded without LoadModule, ``known`` the names of all modules there are
     (asked for rows only to explain a directive nobody loaded owns), ``before`` and ``after`` lines
-    to be taken before and after the file.  A relative ``path`` makes relative paths out of
+    to be taken before and after the file (what stands once then may be given there as well, and the
+    later line counts).  A relative ``path`` makes relative paths out of
     directives too, unless ``working_directory`` is given.
     """
     structure = {row.name.lower(): row for row in STRUCTURE_DIRECTIVES}
@@ -53,10 +57,10 @@ def load(
         configuration.unreadable = reason
         configuration.faults = [Fault(path, 0, f"cannot be read: {reason}")]
         return configuration
-    first = walk.parse("\n".join(before), "option -C")
+    first = walk.parse("\n".join(before), _BEFORE)
     nodes = walk.parse(text, path)
-    last = walk.parse("\n".join(after), "option -c")
-    root = _root_of([*first, *nodes, *last], _default_root(path, working_directory))
+    last = walk.parse("\n".join(after), _AFTER)
+    root = _root_of([*last, *nodes, *first], _default_root(path, working_directory))
     configuration = Configuration(path, root)
     walk.root = root
     for module in always:
@@ -159,7 +163,9 @@ class _Applying:
         if row.context is Context.MAIN and not placed.in_main:
             raise ValueError(f"is legal only in {row.context.value}")
         first = settings.position(row.name)
-        if first is not None and not row.multiple:
+        if first is None or row.multiple:
+            return
+        if first.file not in _OPTIONS and placed.statement.position.file not in _OPTIONS:
             raise ValueError(f"given twice, first at {first}")
 
     def _take(self, row: Directive, settings: Settings, statement: Statement) -> None:

@@ -100,11 +100,13 @@ def _transport(written: str) -> str:
 
 
 def level_rule_of(words: Sequence[str]) -> LevelRule:
+    """Read ``[module] level``."""
     level = choice(*LOG_LEVELS)([words[-1]])
     return LevelRule(words[0].lower().removesuffix(".c") if len(words) == 2 else None, level)
 
 
 def log_format_of(words: Sequence[str]) -> LogFormat:
+    """Read ``format nickname``; what the format holds is checked by the module that writes it."""
     line, nickname = words
     if "%" in nickname or not nickname or any(letter.isspace() for letter in nickname):
         raise ValueError(
@@ -114,6 +116,7 @@ def log_format_of(words: Sequence[str]) -> LogFormat:
 
 
 def custom_log_of(words: Sequence[str]) -> list[AccessLog]:
+    """Read ``file [format]``, or ``Off``, which is no file."""
     if len(words) == 1 and words[0].lower() == "off":
         return []
     return [AccessLog(path(words[:1]), words[1] if len(words) == 2 else "sip")]
@@ -127,6 +130,7 @@ def folder_of(written: str) -> str:
 
 
 def proxy_domain_of(written: str) -> str:
+    """Read a domain; a URI or an address of a user is a likely slip."""
     if "@" in written or written.lower().startswith(("sip:", "sips:")):
         raise ValueError(
             f"a domain alone was expected, for example example.com, got {quoted(written)}"
@@ -135,12 +139,14 @@ def proxy_domain_of(written: str) -> str:
 
 
 def stateful_of(written: str) -> bool:
+    """Read a flag that cannot be Off yet."""
     if not flag([written]):
         raise ValueError("Off is not available in this release; the server is stateful, On")
     return True
 
 
 def signature_of(written: str) -> str | None:
+    """Read what the Server header says; None for Off.  Nothing else may get into the header."""
     if written.lower() == "off":
         return None
     if not written.isascii() or not written.isprintable() or not written.strip():

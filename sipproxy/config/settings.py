@@ -55,12 +55,14 @@ class Settings:
         )
 
     def put(self, row: Directive, values: list[Any], position: Position) -> None:
-        """Take the values of one line."""
+        """Take the values of one line; those of a row that is not ``multiple`` replace the last."""
         key = row.name.lower()
-        if key not in self._given and not (row.multiple and row.keeps_default):
+        first = key not in self._given
+        if not row.multiple or (first and not row.keeps_default):
             self._values[key] = []
             self._positions[key] = []
-        self._given.setdefault(key, position)
+        if first or not row.multiple:
+            self._given[key] = position
         self._values[key].extend(values)
         self._positions[key].extend([position] * len(values))
 

@@ -50,6 +50,13 @@ class ConfigtestTests:
         assert lines[3].startswith("2 faults and 1 note; ")
         assert len(lines) == 4
 
+    def test_modules_are_asked(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """What a module would refuse when the server starts is refused here, with its line."""
+        assert configtest(tmp_path, "StartServers 3\nRegistrationDefaultExpires 30") == 1
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[1].startswith(f"{tmp_path}/x.conf:2: RegistrationDefaultExpires: 30 must")
+        assert lines[2].startswith("1 fault and 1 note; ")
+
     def test_missing_file(self, capsys: pytest.CaptureFixture[str]) -> None:
         """One sentence, status 1."""
         assert cli.main(["configtest", "-f", "/none/x.conf"]) == 1
