@@ -165,7 +165,7 @@ class _Applying:
         first = settings.position(row.name)
         if first is None or row.multiple:
             return
-        if first.file not in _OPTIONS and placed.statement.position.file not in _OPTIONS:
+        if not _overrides(first, placed.statement.position):
             raise ValueError(f"given twice, first at {first}")
 
     def _take(self, row: Directive, settings: Settings, statement: Statement) -> None:
@@ -174,7 +174,9 @@ class _Applying:
             for value in values:
                 key = (row.name, row.identity(value))
                 first = self._seen.setdefault(key, statement.position)
-                if first is not statement.position:
+                if first is statement.position:
+                    continue
+                if not (row.keeps_default and _overrides(first, statement.position)):
                     raise ValueError(f"given twice for the same thing, first at {first}")
         settings.put(row, values, statement.position)
 
@@ -209,6 +211,11 @@ class _Applying:
         order = {file: number for number, file in enumerate(self._walk.files)}
         last = len(order)
         return sorted(self._walk.faults, key=lambda f: (order.get(f.file, last), f.line))
+
+
+def _overrides(first: Position, second: Position) -> bool:
+    """Say whether one of two lines is an option's, which may say again what the file says."""
+    return first.file in _OPTIONS or second.file in _OPTIONS
 
 
 def _owned_by(module: str) -> str:
