@@ -313,7 +313,7 @@ class Connections:
             self._stopping = Deferred()
             for dial in list(self._dials.values()):
                 if dial.connector is not None:
-                    dial.connector.disconnect()
+                    dial.connector.stopConnecting()
             for connection in list(self._open.values()):
                 connection.close()
             if self._open:

@@ -199,6 +199,7 @@ class Driver:
 
     def send(self, message: Message, peer: Peer) -> None:
         """Send without a transaction."""
+        assert isinstance(message, Request | Response)
         self._queue.append(Send(message.to_bytes(), peer, None))
         self._attend()
 

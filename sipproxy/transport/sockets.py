@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,8 @@ _WORDS: Final = {
     errno.EAFNOSUPPORT: "this machine does not speak that protocol (no IPv6?)",
     errno.EMFILE: "too many open files",
 }
+
+MakeSocket = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
 
 
 class ListenError(Exception):
@@ -88,13 +90,15 @@ def family_of(host: str) -> socket.AddressFamily | None:
     return family
 
 
-def bind_all(addresses: Sequence[ListenAddress]) -> list[Listener]:
+def bind_all(
+    addresses: Sequence[ListenAddress], make: MakeSocket = socket.socket
+) -> list[Listener]:
     """Bind every address, in that order.  Raises ListenError, and then none stays bound."""
     _refuse_doubles(addresses)
     listeners: list[Listener] = []
     try:
         for address in addresses:
-            listeners.append(Listener(len(listeners), address, _bind(address)))
+            listeners.append(Listener(len(listeners), address, _bind(address, make)))
     except ListenError:
         for listener in listeners:
             listener.sock.close()
@@ -112,7 +116,7 @@ def _refuse_doubles(addresses: Sequence[ListenAddress]) -> None:
         seen.add(key)
 
 
-def _bind(address: ListenAddress) -> socket.socket:
+def _bind(address: ListenAddress, make: MakeSocket) -> socket.socket:
     if address.transport not in TRANSPORTS:
         raise ListenError(f"cannot listen on {address}: no such transport")
     family = family_of(address.host)
@@ -120,7 +124,7 @@ def _bind(address: ListenAddress) -> socket.socket:
         raise ListenError(f"cannot listen on {address}: not a numeric address and port")
     stream = address.transport != "udp"
     try:
-        sock = socket.socket(family, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
+        sock = make(family, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
     except OSError as error:
         raise ListenError(f"cannot listen on {address}: {_words(error)}") from error
     try:

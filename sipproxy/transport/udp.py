@@ -22,6 +22,7 @@ from sipproxy.transaction.peer import Address, Peer
 from sipproxy.transport import errqueue
 from sipproxy.transport.counters import Counters
 from sipproxy.transport.ends import Inbox
+from sipproxy.transport.sockets import family_of, host_port
 from sipproxy.transport.throttle import Throttle
 
 log = get_logger("transport")
@@ -180,7 +181,8 @@ class UdpPort:
         self._counters.send_errors += 1
         text = getattr(error, "strerror", None) or str(error)
         if self._throttle.allows("udp.send_failed"):
-            log.warn("udp.send_failed", "cannot send a datagram", to=_shown(peer), why=text)
+            place = host_port(peer.host, peer.port)
+            log.warn("udp.send_failed", "cannot send a datagram", to=place, why=text)
         self._inbox.transport_failed(transaction, text)
 
     def _read_errors(self) -> None:
@@ -200,7 +202,7 @@ class UdpPort:
             pass
 
     def _admit(self, address: Address) -> Peer:
-        """Remember the peer of an address, which must be numeric: raises OSError otherwise.
+        """Remember the peer of an address, which must be numeric: raises ValueError otherwise.
 
         A name given to ``sendto`` would be looked up, and block.  Peers wait in two halves: a full
         one becomes the older one, and what is still in use moves over.
@@ -208,14 +210,11 @@ class UdpPort:
         peer = self._older_peers.get(address)
         if peer is None:
             host = address[0].partition("%")[0]
-            socket.inet_pton(self._family, host)
+            if family_of(host) != self._family:
+                raise ValueError("not an address that this socket can send to")
             peer = Peer("udp", host, address[1], self._listener, 0, b"", address)
         if len(self._peers) >= MAX_PEERS:
             self._older_peers = self._peers
             self._peers = {}
         self._peers[address] = peer
         return peer
-
-
-def _shown(peer: Peer) -> str:
-    return f"[{peer.host}]:{peer.port}" if ":" in peer.host else f"{peer.host}:{peer.port}"
