@@ -2,7 +2,8 @@
 
 One call: INVITE in, 100 out, INVITE out, 180 in and out, 200 in and out, ACK passed, BYE in
 and out, 200 in and out; then every timer of its four machines. Messages are parsed beforehand,
-`to_bytes` returns a constant. Run it with ``python bench/transaction_layer.py [calls]``.
+`to_bytes` returns a constant. Run it with
+``PYTHONPATH=. python bench/transaction_layer.py [calls]``.
 """
 
 import gc

@@ -9,6 +9,7 @@ transaction of its own which the user does not see, and gives the INVITE 64*T1 t
 """
 
 from sipproxy.message.builder import make_ack, make_cancel
+from sipproxy.message.errors import ParseError
 from sipproxy.message.message import Request, Response
 from sipproxy.transaction.client_noninvite import ClientNonInvite
 from sipproxy.transaction.deadlines import NEVER
@@ -120,6 +121,8 @@ class ClientInvite(ClientTransaction):
 
     def _complete(self, shared: Shared, response: Response, peer: Peer, now: float) -> None:
         # First what may fail: a response no ACK can be made for must not change the state.
+        if not response.has(b"to"):
+            raise ParseError("a final response without To cannot be acknowledged")
         self.data = make_ack(self.request, response).to_bytes()
         self.state = COMPLETED
         self.retry_at = NEVER

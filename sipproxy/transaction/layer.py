@@ -17,7 +17,7 @@ from sipproxy.message.errors import ParseError
 from sipproxy.message.message import Request, Response
 from sipproxy.transaction.client_invite import ClientInvite
 from sipproxy.transaction.client_noninvite import ClientNonInvite
-from sipproxy.transaction.deadlines import FOREVER, NEVER, Lane
+from sipproxy.transaction.deadlines import FOREVER, Lane
 from sipproxy.transaction.key import client_key, invite_key, server_key, stateless_tag
 from sipproxy.transaction.machine import (
     ClientTransaction,
@@ -181,23 +181,6 @@ class TransactionLayer(Shared):
     def transport_failed(self, transaction: Transaction, reason: str, now: float) -> None:
         """What was sent for `transaction` could not be delivered (sections 17.1.4, 17.2.4)."""
         transaction.transport_failed(self, reason, now)
-
-    def unreachable(self, host: str, port: int, reason: str, now: float) -> int:
-        """Fail every request to an address that still waits for its first word; how many.
-
-        For ICMP errors, which name an address and no transaction. Only machines that repeat
-        their request are looked at: those started in the last T1, and those in the heap.
-        """
-        keys = [*self.lane_ae.keys, *[key for _, key in self.client_retries]]
-        failed = 0
-        for key in keys:
-            client = self.clients.get(key)
-            if client is None or client.retry_at == NEVER:
-                continue
-            if client.peer.port == port and client.peer.host == host:
-                client.transport_failed(self, reason, now)
-                failed += 1
-        return failed
 
     # Time.
 

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from random import Random
 
 import pytest
 
@@ -103,3 +104,13 @@ class AlarmsTests:
         assert len(alarms) == len(kept)
         assert alarms.heap_size() <= SMALL_HEAP + 1
         assert alarms.due(FOREVER) == list(range(10))
+
+    def test_order_survives_the_clearing_out(self) -> None:
+        """Whatever was set and dropped in between, the living fire by time."""
+        random = Random(1)
+        alarms = Alarms()
+        entries = {alarms.add(when, when): when for when in random.choices(range(10_000), k=2000)}
+        for entry in random.sample(sorted(entries), k=1800):
+            alarms.drop(entry)
+            del entries[entry]
+        assert alarms.due(FOREVER) == sorted(entries.values())

@@ -5,9 +5,9 @@ import pytest
 from sipproxy.message.builder import make_response
 from sipproxy.message.message import Request, Response
 from sipproxy.message.parser import parse
-from sipproxy.testing.script import LOCAL, request_bytes
+from sipproxy.testing.script import LOCAL, Script, request_bytes, run_script
 from sipproxy.transaction.layer import TransactionLayer
-from sipproxy.transaction.machine import ServerTransaction, State
+from sipproxy.transaction.machine import Counters, ServerTransaction, State
 from sipproxy.transaction.outputs import (
     AckReceived,
     Fired,
@@ -209,32 +209,97 @@ class RespondTests:
         assert layer.matching_invite(elsewhere) is None
 
 
-class UnreachableTests:
-    """An ICMP error names an address, not a transaction."""
+class AbandonTests:
+    """A non-INVITE that is best left without an answer (RFC 4320 section 4.2)."""
 
-    def test_waiting_requests_to_that_address_fail(self) -> None:
-        """Those without a response only, and only those sent there."""
+    def test_ends_without_a_response(self) -> None:
+        """The user hears that it is over; a retransmission would begin anew."""
         layer = TransactionLayer(Timers())
-        there = Peer("udp", "192.0.2.7", 5060)
-        waiting = layer.request(request("OPTIONS", "z9hG4bK-a", LOCAL), there, None, 1.0)
-        ringing = request("INVITE", "z9hG4bK-b", LOCAL)
-        layer.request(ringing.clone(), there, None, 1.0)
-        layer.receive(make_response(ringing, 180), there, 1.0)
-        layer.request(request("OPTIONS", "z9hG4bK-c", LOCAL), PEER, None, 1.0)
-        layer.take_outputs()
-        assert layer.unreachable("192.0.2.7", 5060, "port unreachable", 1.1) == 1
-        outputs = layer.take_outputs()
-        assert [getattr(out, "transaction", None) for out in outputs] == [waiting, waiting]
-        assert len(layer) == 2
-
-    def test_also_after_retransmissions(self) -> None:
-        """The first copies may vanish before a router says so."""
-        layer = TransactionLayer(Timers())
-        layer.request(request("INVITE", "z9hG4bK-a", LOCAL), PEER, None, 1.0)
-        layer.advance(1.5)
-        layer.advance(2.5)
-        assert layer.unreachable("192.0.2.1", 5060, "host unreachable", 2.6) == 1
+        layer.receive(request("OPTIONS"), PEER, 1.0)
+        server = server_of(layer)
+        layer.abandon(server)
+        (output,) = layer.take_outputs()
+        assert isinstance(output, Terminated) and output.transaction is server
         assert len(layer) == 0
+
+    def test_twice_is_once(self) -> None:
+        """And a transaction that came later under the same key is another one."""
+        layer = TransactionLayer(Timers())
+        layer.receive(request("OPTIONS"), PEER, 1.0)
+        server = server_of(layer)
+        layer.abandon(server)
+        layer.take_outputs()
+        layer.receive(request("OPTIONS"), PEER, 2.0)
+        assert server_of(layer) is not server
+        layer.abandon(server)
+        assert layer.take_outputs() == [] and len(layer) == 1
+
+
+#: A story, and the counters it leaves above zero.
+COUNTED = [
+    ("inject_wire INVITE\nexpect_tu request INVITE", {"requests": 1}),
+    (
+        "inject_wire OPTIONS\nexpect_tu request OPTIONS\ninject_wire OPTIONS\ninject_tu 200\n"
+        "expect_wire 200\ninject_wire OPTIONS\nexpect_wire 200\ninject_tu 200",
+        {"requests": 1, "absorbed": 2, "resent": 1, "dropped": 1},
+    ),
+    (
+        "inject_wire INVITE\nexpect_tu request INVITE\ninject_wire ACK\ninject_tu 486\n"
+        "expect_wire 486\ninject_wire INVITE\nexpect_wire 486\nadvance 0.5\nexpect_wire 486\n"
+        "inject_wire ACK tag=ours\ninject_wire ACK tag=ours\ninject_tu 200",
+        {"requests": 1, "absorbed": 3, "resent": 2, "dropped": 2},
+    ),
+    (
+        "inject_tu send INVITE\nexpect_wire INVITE\nadvance 0.5\nexpect_wire INVITE\n"
+        "inject_wire 486\nexpect_wire ACK\nexpect_tu response 486\ninject_wire 486\n"
+        "expect_wire ACK\ninject_wire 180",
+        {"absorbed": 1, "resent": 2, "dropped": 1},
+    ),
+    (
+        "inject_tu send BYE\nexpect_wire BYE\nadvance 0.5\nexpect_wire BYE\ninject_wire 200\n"
+        "expect_tu response 200\ninject_wire 200",
+        {"absorbed": 1, "resent": 1},
+    ),
+    (
+        "inject_tu send BYE\nexpect_wire BYE\ninject_wire error\nexpect_tu failed\n"
+        "expect_tu terminated",
+        {"failed": 1},
+    ),
+    (
+        "inject_tu send INVITE\nexpect_wire INVITE\ninject_wire error\nexpect_tu failed\n"
+        "expect_tu terminated",
+        {"failed": 1},
+    ),
+    (
+        "inject_wire BYE\nexpect_tu request BYE\ninject_wire error\nexpect_tu failed",
+        {"requests": 1, "failed": 1},
+    ),
+    (
+        "inject_wire INVITE\nexpect_tu request INVITE\ninject_wire error\nexpect_tu failed",
+        {"requests": 1, "failed": 1},
+    ),
+    (
+        "transport tcp\ninject_tu send BYE\nexpect_wire BYE\nadvance 32\nexpect_tu timed_out\n"
+        "expect_tu terminated",
+        {"timed_out": 1},
+    ),
+    (
+        "transport tcp\ninject_wire INVITE\nexpect_tu request INVITE\ninject_tu 486\n"
+        "expect_wire 486\nadvance 32\nexpect_tu timed_out\nexpect_tu terminated",
+        {"requests": 1, "timed_out": 1},
+    ),
+]
+
+
+class CountersTests:
+    """An operator sees in numbers what the network does."""
+
+    @pytest.mark.parametrize(("text", "wanted"), COUNTED)
+    def test_counted(self, text: str, wanted: dict[str, int]) -> None:
+        """Each kind of event in its own counter, and nowhere else."""
+        counters = run_script(Script("story", text)).counters
+        found = {name: getattr(counters, name) for name in Counters.__slots__}
+        assert {name: count for name, count in found.items() if count} == wanted
 
 
 class ClockTests:

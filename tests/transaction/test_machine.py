@@ -178,6 +178,41 @@ class RequestTests:
         assert (server.state, server.last_response) == (State.TERMINATED, b"")
 
 
+class DataTests:
+    """The bytes a client machine would send again."""
+
+    @pytest.mark.parametrize(("method", "status"), [("INVITE", 180), ("INVITE", 200), ("BYE", 200)])
+    def test_let_go_when_nothing_is_repeated_any_more(self, method: str, status: int) -> None:
+        """A ringing or answered call keeps no copy of its INVITE."""
+        layer = TransactionLayer(Timers())
+        outgoing = request(method, 1, LOCAL)
+        client = layer.request(outgoing, PEER, None, 1.0)
+        assert client.data == outgoing.to_bytes()
+        layer.receive(answer(outgoing, status), PEER, 1.1)
+        assert client.data == b""
+
+    def test_kept_while_a_request_may_be_repeated(self) -> None:
+        """A provisional response does not stop timer E."""
+        layer = TransactionLayer(Timers())
+        outgoing = request("BYE", 1, LOCAL)
+        client = layer.request(outgoing, PEER, None, 1.0)
+        layer.receive(answer(outgoing, 100), PEER, 1.1)
+        assert client.data == outgoing.to_bytes()
+
+    def test_bad_final_response_changes_nothing(self) -> None:
+        """One that no ACK can be made for is counted; the call goes on, and can still end."""
+        layer = TransactionLayer(Timers())
+        outgoing = request("INVITE", 1, LOCAL)
+        client = layer.request(outgoing, PEER, None, 1.0)
+        bad = answer(outgoing, 486)
+        bad.remove(b"to")
+        layer.receive(bad, PEER, 1.1)
+        states = [client.state]
+        assert layer.counters.malformed == 1
+        layer.receive(answer(outgoing, 486), PEER, 1.2)
+        assert [*states, client.state] == [State.CALLING, State.COMPLETED]
+
+
 class UserTests:
     """The slot of the transaction user."""
 
