@@ -44,6 +44,8 @@ class FollowerStatus(NamedTuple):
     """What went wrong last; empty while all is well."""
     failing_since: float
     """Clock time of the first failure in a row; 0 while all is well."""
+    pause: float
+    """Seconds between two attempts; 0 while all is well."""
     rebuilds: int
     """How often it was built again from memory."""
     running: bool
@@ -110,6 +112,7 @@ class Follower:
             self._journal.last - self._position,
             self._error,
             self._failing_since,
+            self._pause if self._error else 0.0,
             self._rebuilds,
             self._thread is not None and self._thread.is_alive(),
         )
@@ -136,15 +139,15 @@ class Follower:
 
     def _run(self) -> None:
         while not self._is_overdue():
+            # Asked before the step: only one that began after `stop` has seen the last record.
+            stopping = self._stop_by > 0.0
             failed_before = bool(self._error)
             more = self.try_step()
-            if self._stop_by and not more and (failed_before or not self._error):
+            if not stopping and not more:
+                self._wake.wait(self._pause if self._error else self._interval)
+            elif not more and (failed_before or not self._error):
                 # Up to date, or failing for the second time.
                 break
-            if self._stop_by:
-                continue
-            if not more:
-                self._wake.wait(self._pause if self._error else self._interval)
         self._drop_reader()
         self._database.close()
 

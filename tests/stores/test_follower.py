@@ -67,7 +67,7 @@ class StepTests(Basics):
         assert self.follower.status().behind == 4
         self.settle()
         assert set(self.database.rows) == {"user1", "user3"}
-        assert self.follower.status() == FollowerStatus(4, 0, "", 0.0, 0, False)
+        assert self.follower.status() == FollowerStatus(4, 0, "", 0.0, 0.0, 0, False)
         self.assert_equal()
 
     def test_many_changes_of_one_aor_are_one_write(self) -> None:
@@ -148,6 +148,20 @@ class FailureTests(Basics):
         self.settle()
         assert [told.error for told in self.told] == ["database is locked", ""]
         self.assert_equal()
+
+    def test_attempts_become_rarer(self) -> None:
+        """Up to a limit; once it went well again, the first pause is short again."""
+        for number in range(2):
+            self.database.failure = DatabaseUnavailable("database is locked")
+            self.register(number)
+            pauses = []
+            for _ in range(8):
+                self.follower.try_step()
+                pauses.append(self.follower.status().pause)
+            assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+            self.database.failure = None
+            self.settle()
+            assert self.follower.status().pause == 0.0
 
     def test_the_journal_keeps_all_meanwhile(self) -> None:
         """No segment is deleted that the database does not have."""

@@ -132,6 +132,15 @@ class ReplaceTests(Basics):
         self.registry.replace(ALICE, [make_binding()])
         assert self.registry.count == 50
 
+    def test_a_lowered_limit_ends_nobodys_registration(self) -> None:
+        """After a reload with a smaller number everyone may refresh, and nobody may join."""
+        self.registry.replace(ALICE, [make_binding(1), make_binding(2), make_binding(3)])
+        self.registry.max_bindings = 1
+        self.registry.replace(ALICE, [make_binding(4), make_binding(5)])
+        with pytest.raises(RegistryFull):
+            self.registry.replace("bob", [make_binding()])
+        assert self.registry.count == 2
+
     def test_what_cannot_be_packed_changes_nothing(self) -> None:
         """Neither memory nor journal."""
         self.registry.replace(ALICE, [make_binding()])
@@ -314,83 +323,3 @@ class PageTests(Basics):
             self.registry.replace(f"come{chance.randrange(20)}", [make_binding()])
             self.registry.remove(f"come{chance.randrange(20)}")
         assert sorted(name for name in names if name in stay) == sorted(stay)
-
-
-class ModelTests:
-    def test_it_behaves_like_a_dictionary_of_lists(self) -> None:
-        """Thousands of random operations, failing turns included, against the simplest model."""
-        for seed in range(3):
-            Model(seed).run(3000)
-
-
-class Model:
-    """A registry and the plain dictionary it must equal."""
-
-    def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
-        self.clock = Clock()
-        self.registry, self.journal = memory_registry(self.clock, shards=4, max_bindings=60)
-        self.model: dict[str, list[Binding]] = {}
-        self.kept: dict[str, list[Binding]] = {}
-
-    def run(self, steps: int) -> None:
-        acts = (self.replace, self.replace, self.remove, self.turn, self.wait, self.check)
-        for _ in range(steps):
-            self.chance.choice(acts)()
-        self.check()
-
-    def replace(self) -> None:
-        aor = f"user{self.chance.randrange(30)}"
-        bindings = [
-            make_binding(
-                self.chance.randrange(1000),
-                expires=self.clock.now + self.chance.randrange(1, 60),
-                q=self.chance.randrange(1001),
-                updated=self.chance.random(),
-            )
-            for _ in range(self.chance.randrange(1, 5))
-        ]
-        held = sum(map(len, self.model.values()))
-        grows = len(bindings) - len(self.model.get(aor, []))
-        if grows > 0 and held + grows > 60:
-            with pytest.raises(RegistryFull):
-                self.registry.replace(aor, bindings)
-            return
-        self.registry.replace(aor, bindings)
-        self.model[aor] = sorted(bindings, key=lambda binding: (-binding.q, -binding.updated))
-
-    def remove(self) -> None:
-        aor = f"user{self.chance.randrange(30)}"
-        self.registry.remove(aor)
-        self.model.pop(aor, None)
-
-    def turn(self) -> None:
-        self.journal.fail_with = self.chance.choice((0, 0, errno.ENOSPC))
-        try:
-            self.registry.flush()
-            self.kept = dict(self.model)
-        except JournalError:
-            self.model = dict(self.kept)
-
-    def wait(self) -> None:
-        self.turn()
-        self.clock.now += self.chance.random() * 20
-        now = self.clock.now
-        gone = self.registry.sweep()
-        old = {
-            (aor, b.contact) for aor, all_ in self.model.items() for b in all_ if b.expires <= now
-        }
-        assert {(aor, binding.contact) for aor, binding in gone} == old
-        live = {
-            aor: [binding for binding in all_ if binding.expires > now]
-            for aor, all_ in self.model.items()
-        }
-        self.model = {aor: bindings for aor, bindings in live.items() if bindings}
-        self.kept = dict(self.model)
-
-    def check(self) -> None:
-        assert everything(self.registry) == self.model
-        assert self.registry.aors == len(self.model)
-        assert self.registry.count == sum(map(len, self.model.values()))
-        for aor, bindings in self.model.items():
-            assert self.registry.lookup(aor) == bindings
