@@ -48,8 +48,8 @@ FULL: Final = Plan(
     registration_seconds=10, bindings=100_000, parked=10_000, parked_rate=500, pause_seconds=30,
 )  # fmt: skip
 QUICK: Final = Plan(
-    rounds=2, rate=250, seconds=5, lead_in=0, hold=100, registration_rate=500,
-    registration_seconds=2, bindings=100_000, parked=10_000, parked_rate=2000, pause_seconds=5,
+    rounds=2, rate=250, seconds=4, lead_in=0, hold=100, registration_rate=500,
+    registration_seconds=2, bindings=100_000, parked=10_000, parked_rate=2000, pause_seconds=3,
 )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ class Bench:
             timeout=plan.lead_in + plan.seconds + _SLACK,
         )  # fmt: skip
         with Sipp(answering, self._folder) as callee:
-            _wait_for_sipp()
+            callee.wait_until_listening()
             if plan.lead_in:
                 self._call(plan.lead_in)
             before = self.server.cpu()
@@ -171,8 +171,8 @@ class Bench:
             "uas_call", self.server.address, _far(self.plan), local_port=self._callee_port,
             timeout=seconds + _SLACK,
         )  # fmt: skip
-        with Sipp(answering, self._folder):
-            _wait_for_sipp()
+        with Sipp(answering, self._folder) as callee:
+            callee.wait_until_listening()
             probe = Probe(self.server.address, seconds + _SLACK, cores)
             try:
                 self._call(seconds)
@@ -184,11 +184,6 @@ class Bench:
 def _far(plan: Plan) -> int:
     """More calls than the callee's SIPp will see: it is ended by us, not by its own count."""
     return 10 * plan.rate * (plan.lead_in + plan.seconds + plan.pause_seconds)
-
-
-def _wait_for_sipp() -> None:
-    # It has no way to say that its port is open; the callers would send again after 500 ms.
-    time.sleep(0.5)
 
 
 def _wait_until_parked(server: Server, callee: Sipp, caller: Sipp, plan: Plan) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 LOOPBACK: Final = "127.0.0.1"
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _PROC: Final = Path("/proc")
+_LISTENING: Final = "0A"
 #: How often a port is tried before we give up; each try meets a port nobody had a moment ago.
 _PORT_TRIES: Final = 100
 
@@ -29,6 +30,17 @@ def free_port() -> int:
                 continue
             return port
     raise RuntimeError("no port is free for both UDP and TCP")
+
+
+def is_bound(port: int, datagrams: bool) -> bool:
+    """Whether somebody in this network namespace has taken the port."""
+    table = Path("/proc/thread-self/net") / ("udp" if datagrams else "tcp")
+    for line in table.read_text().splitlines()[1:]:
+        fields = line.split()
+        waits = datagrams or fields[3] == _LISTENING
+        if waits and int(fields[1].rpartition(":")[2], 16) == port:
+            return True
+    return False
 
 
 def family(pid: int) -> list[int]:

@@ -6,18 +6,22 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from bench.processes import LOOPBACK, free_port
+from bench.processes import LOOPBACK, free_port, is_bound
 
 SCENARIOS: Final = Path(__file__).parent / "scenarios"
 #: How long SIPp may need beyond its own -timeout to write its files and leave.
 _GRACE: Final = 15.0
 _MISSING: Final = "sipp is not installed: apt-get install sip-tester"
 _COUNTED_RETRANSMISSION: Final = re.compile(r"\d+_.*_Retrans$")
+
+
+class SippFailed(RuntimeError):
+    """SIPp did not do what it was started for."""
 
 
 class SippMissing(RuntimeError):
@@ -73,6 +77,10 @@ class Job:
     words: Mapping[str, str] = field(default_factory=dict)
     more: Sequence[str] = ()
 
+    def lasting(self, hold: int) -> "Job":
+        """The same with pauses of so many milliseconds."""
+        return replace(self, hold=hold)
+
 
 class Sipp:
     """One running SIPp; leaving the ``with`` block ends it if it still runs."""
@@ -103,6 +111,17 @@ class Sipp:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def wait_until_listening(self) -> None:
+        """Wait until its port is taken.  Raises SippFailed when it leaves before that."""
+        port = self._job.local_port
+        assert port is not None, "give the job a local_port"
+        datagrams = self._job.transport.startswith("u")
+        limit = time.monotonic() + _GRACE
+        while not is_bound(port, datagrams):
+            if not self.running or time.monotonic() > limit:
+                raise SippFailed(f"SIPp does not listen: {self._outcome()}")
+            time.sleep(0.01)
 
     def wait(self) -> Outcome:
         """Wait until SIPp has done its calls or run into its time-out; give what it counted."""

@@ -6,6 +6,7 @@ shows whether a test that fails is at fault itself.
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -46,8 +47,11 @@ def live_server(
     with make_server(folder, host, port, domain, lines) as server:
         yield server
         must_be_sound(server)
-        assert server.stop() == 0
+        code = server.stop()
+        # twistd ends by the signal that it was sent, once everything is put away.
+        assert code in (0, -signal.SIGTERM), f"the server ended with {code}\n{server.console}"
         must_be_sound(server)
+        assert not isinstance(server, SipProxy) or "service.stopped" in server.error_log
 
 
 def must_be_sound(server: Server) -> None:
