@@ -234,12 +234,9 @@ def reached_by_flow(request: Request, source: Peer) -> bool:
     """Say whether the sender of a request is reached by the way it came rather than by its Contact.
 
     That is so on a stream, whose connection is there already, and behind a NAT, which shows in a Via
-    that names another host than the one it came from (then ``received`` was added to it).
+    that names another host than the one it came from.
     """
-    if source.reliable:
-        return True
-    names = request.names
-    return b"via" in names and b";received=" in request.lines[names.index(b"via")]
+    return source.reliable or request.top_via.host != source.host
 
 
 def _strict_route(request: Request) -> None:

@@ -14,6 +14,20 @@ _VIA: Final = re.compile(
     rb"(\[[0-9A-Fa-f:.%]+\]|[\w\-.]+)\s*(?::\s*([0-9]{1,5}))?\s*((?:;.*)?)\Z",
     re.IGNORECASE | re.DOTALL,
 )
+#: The form that nearly every Via has; all else takes the careful way.
+_PLAIN_VIA: Final = re.compile(
+    rb"SIP/2\.0/(UDP|TCP|TLS) +([\w.\-]+)(?::([0-9]{1,5}))?;branch=([^;,\s=\"]+)(;rport)?\Z"
+)
+_FIRST_BRANCH: Final = re.compile(rb"[^\",]*;[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE)
+_PLAIN_CSEQ: Final = re.compile(rb"CSeq: ([0-9]{1,9}) ([A-Z]+)\Z")
+_METHOD_NAMES: Final[dict[bytes, str]] = {
+    name.encode(): name
+    for name in (
+        "INVITE ACK BYE CANCEL REGISTER OPTIONS PRACK UPDATE INFO MESSAGE SUBSCRIBE NOTIFY PUBLISH "
+        "REFER"
+    ).split()
+}
+_TRANSPORT_NAMES: Final = {b"UDP": "UDP", b"TCP": "TCP", b"TLS": "TLS"}
 _BRANCH: Final = re.compile(rb";\s*branch\s*=\s*([^;\s,]+)", re.IGNORECASE)
 _CSEQ: Final = re.compile(rb"([0-9]{1,10})\s+([\w\-.!%*+`'~]+)\Z")
 _TAG: Final = re.compile(rb";\s*tag\s*=\s*([^;\s,>]+)", re.IGNORECASE)
@@ -116,13 +130,21 @@ class Via:
         "ttl",
     )
 
-    def __init__(self, transport: str, host: str, port: int | None, sent_by: bytes) -> None:
+    def __init__(
+        self,
+        transport: str,
+        host: str,
+        port: int | None,
+        sent_by: bytes,
+        branch: bytes | None = None,
+        has_rport: bool = False,
+    ) -> None:
         self.transport = transport
         self.host = host
         self.port = port
         self.sent_by = sent_by
-        self.branch: bytes | None = None
-        self.has_rport = False
+        self.branch = branch
+        self.has_rport = has_rport
         self.rport: int | None = None
         self.received: str | None = None
         self.maddr: str | None = None
@@ -131,6 +153,20 @@ class Via:
 
 def parse_via(raw: bytes) -> Via:
     """Take one Via value apart.  Raises ParseError."""
+    plain = _PLAIN_VIA.match(raw)
+    if plain is not None:
+        name, place, digits, branch_raw, rport = plain.groups()
+        place = place.lower()
+        if digits is None:
+            sent_by, number = place, None
+        else:
+            sent_by, number = place + b":" + digits, int(digits)
+            if not 0 < number < 65536:
+                raise ParseError("a Via's port is out of range")
+        transport_name = _TRANSPORT_NAMES[name]
+        return Via(
+            transport_name, place.decode("ascii", "replace"), number, sent_by, branch_raw, rport is not None
+        )
     match = _VIA.match(raw)
     if match is None:
         raise ParseError("a Via is malformed")
@@ -148,8 +184,7 @@ def parse_via(raw: bytes) -> Via:
         branch = _BRANCH.search(params)
         if branch is not None:
             via.branch = branch.group(1)
-        if b"r" in params.replace(b"branch", b"") or b"R" in params or b"m" in params or b"M" in params:
-            _via_params(via, params)
+        _via_params(via, params)
     return via
 
 
@@ -279,6 +314,21 @@ def parse_cseq(raw: bytes) -> CSeq:
     return CSeq(number, match.group(2).decode("ascii", "replace"))
 
 
+def cseq_of(line: bytes) -> CSeq | None:
+    """Take apart a whole CSeq line of the usual form; None for any other."""
+    match = _PLAIN_CSEQ.match(line)
+    if match is None:
+        return None
+    number, method = match.groups()
+    return CSeq(int(number), _METHOD_NAMES.get(method) or method.decode())
+
+
+def branch_of(line: bytes) -> bytes | None:
+    """Find the branch of the first value of a Via line."""
+    match = _FIRST_BRANCH.match(line)
+    return match.group(1) if match is not None else None
+
+
 def parse_expires(raw: bytes) -> int | None:
     """Read a number of seconds; None for nonsense, the largest value for anything above it."""
     text = raw.strip()
@@ -290,8 +340,9 @@ def parse_expires(raw: bytes) -> int | None:
 def tag_of(raw: bytes) -> bytes | None:
     """Find the tag of a From or To value without taking it apart."""
     at = raw.rfind(b">")
-    if at < 0:
-        match = _TAG.search(raw)
-    else:
-        match = _TAG.search(raw, at)
+    if at >= 0 and raw[at + 1 : at + 6] == b";tag=":
+        tag = raw[at + 6 :]
+        if b";" not in tag and b" " not in tag and b"," not in tag and tag:
+            return tag
+    match = _TAG.search(raw, max(at, 0))
     return match.group(1) if match is not None else None

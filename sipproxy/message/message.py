@@ -10,6 +10,8 @@ from sipproxy.message.fields import (
     CSeq,
     NameAddr,
     Via,
+    branch_of,
+    cseq_of,
     parse_contact,
     parse_cseq,
     parse_expires,
@@ -25,7 +27,17 @@ from sipproxy.message.uri import Uri, parse_uri
 class Message:
     """What requests and responses have in common.  Names are canonical: ``b"record-route"``."""
 
-    __slots__ = ("_call_id", "_cseq", "_from_tag", "_to_tag", "_top_via", "body", "lines", "names")
+    __slots__ = (
+        "_call_id",
+        "_cseq",
+        "_from_tag",
+        "_max_forwards",
+        "_to_tag",
+        "_top_via",
+        "body",
+        "lines",
+        "names",
+    )
 
     def __init__(self, names: list[bytes], lines: list[bytes], body: bytes) -> None:
         self.names: list[bytes] = names
@@ -36,6 +48,8 @@ class Message:
         self._call_id: bytes | None = None
         self._from_tag: bytes | None = None
         self._to_tag: bytes | None = None
+        #: -1: not looked at yet, -2: there is none.
+        self._max_forwards: int = -1
 
     # --- values
 
@@ -138,6 +152,8 @@ class Message:
             self._from_tag = None
         elif name == b"to":
             self._to_tag = None
+        elif name == b"max-forwards":
+            self._max_forwards = -1
 
     # --- fields
 
@@ -160,6 +176,14 @@ class Message:
         return via
 
     @property
+    def top_branch(self) -> bytes | None:
+        """The branch of the topmost Via, without taking the rest of it apart; None without one."""
+        names = self.names
+        if b"via" not in names:
+            return None
+        return branch_of(self.lines[names.index(b"via")])
+
+    @property
     def vias(self) -> list[Via]:
         """Every Via.  Raises ParseError."""
         return [parse_via(raw) for raw in self.values(b"via")]
@@ -169,7 +193,9 @@ class Message:
         """The CSeq.  Raises ParseError."""
         cseq = self._cseq
         if cseq is None:
-            cseq = self._cseq = parse_cseq(self._needed(b"cseq"))
+            names = self.names
+            line = self.lines[names.index(b"cseq")] if b"cseq" in names else b""
+            cseq = self._cseq = cseq_of(line) or parse_cseq(self._needed(b"cseq"))
         return cseq
 
     @property
@@ -229,9 +255,15 @@ class Message:
     @property
     def max_forwards(self) -> int | None:
         """The Max-Forwards, None when there is none.  Raises ParseError."""
+        left = self._max_forwards
+        if left == -1:
+            left = self._max_forwards = self._read_max_forwards()
+        return None if left == -2 else left
+
+    def _read_max_forwards(self) -> int:
         value = self.value(b"max-forwards")
         if value is None:
-            return None
+            return -2
         if not value.isdigit() or len(value) > 9 or int(value) > 255:
             raise ParseError("the Max-Forwards is not a number from 0 to 255", message=self)
         return int(value)
@@ -300,6 +332,7 @@ class Request(Message):
         copy._call_id = self._call_id
         copy._from_tag = self._from_tag
         copy._to_tag = self._to_tag
+        copy._max_forwards = self._max_forwards
         return copy
 
     def stamp_source(self, host: str, port: int) -> None:

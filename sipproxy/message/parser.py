@@ -24,11 +24,16 @@ _NAME: Final = re.compile(rb"[\w\-.!%*+`'~]+[ \t]*\Z")
 _VERSION: Final = re.compile(rb"SIP/[0-9]+\.[0-9]+\Z", re.IGNORECASE)
 _FOLD: Final = re.compile(rb"\r\n(?=[^ \t])")
 
+#: Stands for a name that is not in the table until it is looked at closer.
+_UNKNOWN: Final = b""
+
 #: Headers that may stand once only, and must for routing to be sure of what it reads.
 _SINGLE: Final = (b"from", b"to", b"call-id", b"cseq", b"max-forwards", b"content-length")
 _MANDATORY: Final = (b"from", b"to", b"call-id", b"cseq", b"via")
-_QUICK_ADDRESS: Final = re.compile(
-    rb"[\w\-.!%*+`'~ ]*(?:\"[^\"\\<>]*\")?[ ]?<(?:sips?|tel):[^<>\s\"]+>(?:;[^\"<>,]*)?\Z"
+#: A From or To line of the usual form, and its tag; any other is looked at with care.
+_PARTY: Final = re.compile(
+    rb"(?:From|To|f|t|FROM|TO|from|to): ?(?:\"[^\"\\<>]*\" ?|[\w\-.!%*+`'~ ]*)"
+    rb"<(?:sips?|tel):[^<>\s\"]+>(?:;tag=([^;,\s<>\"]+))?\Z"
 )
 
 
@@ -63,46 +68,44 @@ def _parse_oddly_ended(data: bytes) -> Request | Response:
 
 
 def _parse_head(head: bytes, body: bytes) -> Request | Response:
-    if b"\r\n " in head or b"\r\n\t" in head:
-        lines = _FOLD.split(head)
-    else:
-        lines = head.split(b"\r\n")
+    folded = b"\r\n " in head or b"\r\n\t" in head
+    lines = _FOLD.split(head) if folded else head.split(b"\r\n")
     start = lines.pop(0)
     if len(lines) > MAX_HEADERS:
         raise ParseError("there are too many header lines", 513, _message(start, [], [], b""))
-    names: list[bytes] = []
     known = CANONICAL.get
-    for line in lines:
-        raw = line[: line.find(b":")]
-        names.append(known(raw) or _unusual_name(raw, line, start))
+    names: list[bytes] = [known(line.partition(b":")[0], _UNKNOWN) for line in lines]
+    if _UNKNOWN in names:
+        _name_unusual(names, lines)
     message = _message(start, names, lines, body)
     if len(head) > MAX_LINE and max(map(len, lines), default=0) > MAX_LINE:
         raise ParseError("a header line is too long", 513, message)
-    if b"\n" in head and head.count(b"\n") != head.count(b"\r\n"):
+    if head.count(b"\n") != len(lines) and head.count(b"\n") != head.count(b"\r\n"):
         raise ParseError("a line ends with LF alone", message=message)
-    _fit_body(message)
+    if b"content-length" in names:
+        _fit_body(message)
     return message
 
 
-def _unusual_name(raw: bytes, line: bytes, start: bytes) -> bytes:
-    if b":" not in line or not _NAME.match(raw):
-        raise ParseError("a header line has no name", message=_lenient(start, line))
-    return canonical(raw)
-
-
-def _lenient(start: bytes, line: bytes) -> Message | None:
-    return None
+def _name_unusual(names: list[bytes], lines: list[bytes]) -> None:
+    """Name the headers that are not in the table of usual spellings."""
+    for index, name in enumerate(names):
+        if name is _UNKNOWN:
+            line = lines[index]
+            raw = line.partition(b":")[0]
+            if len(raw) == len(line) or not _NAME.match(raw):
+                raise ParseError("a header line has no name")
+            names[index] = canonical(raw)
 
 
 def _fit_body(message: Request | Response) -> None:
     """Cut what follows the body; refuse a body that is shorter than it says (section 18.3)."""
-    if b"content-length" not in message.names:
-        return
-    if message.names.count(b"content-length") > 1:
-        lengths = set(message.raw_values(b"content-length"))
-        if len(lengths) > 1:
-            raise ParseError("there are two Content-Length", message=message)
-    length = message.content_length
+    names = message.names
+    if names.count(b"content-length") > 1 and len(set(message.raw_values(b"content-length"))) > 1:
+        raise ParseError("there are two Content-Length", message=message)
+    line = message.lines[names.index(b"content-length")]
+    digits = line[line.find(b":") + 1 :].strip()
+    length = int(digits) if digits.isdigit() and len(digits) < 10 else message.content_length
     body = message.body
     if length is not None and length != len(body):
         if length > len(body):
@@ -113,18 +116,18 @@ def _fit_body(message: Request | Response) -> None:
 def _message(
     start: bytes, names: list[bytes], lines: list[bytes], body: bytes
 ) -> Request | Response:
-    first, _, rest = start.partition(b" ")
-    if first == b"SIP/2.0":
-        return _response(rest, names, lines, body)
-    uri, _, version = rest.rpartition(b" ")
-    if version == b"SIP/2.0":
+    parts = start.split(b" ")
+    if parts[0] == b"SIP/2.0":
+        return _response(start[8:], names, lines, body)
+    if len(parts) == 3 and parts[2] == b"SIP/2.0" and parts[1]:
+        first, uri, _ = parts
         method = _METHODS.get(first)
         if method is None:
             if not _TOKEN.match(first):
                 raise ParseError("the method is malformed")
             method = first.decode("ascii", "replace")
         request = Request(method, uri, names, lines, body)
-        if not uri or b" " in uri or b"\t" in uri or uri[:1] == b"<":
+        if b"\t" in uri or uri[:1] == b"<":
             raise ParseError("the request line is malformed", message=request)
         return request
     raise _bad_start(start, names, lines, body)
@@ -160,12 +163,11 @@ def _bad_start(
 def check(message: Request | Response) -> None:
     """Look at what every element relies on.  Raises ParseError with the status to answer."""
     names = message.names
-    for name in _MANDATORY:
-        if name not in names:
-            raise ParseError(f"the {name.decode()} is missing", message=message)
     for name in _SINGLE:
-        if names.count(name) > 1:
-            raise ParseError(f"there are two {name.decode()}", message=message)
+        if names.count(name) != 1:
+            _complain_of_count(message, name)
+    if b"via" not in names:
+        raise ParseError("the Via is missing", message=message)
     try:
         _check_fields(message)
     except ParseError as error:
@@ -173,25 +175,43 @@ def check(message: Request | Response) -> None:
         raise
 
 
+def _complain_of_count(message: Request | Response, name: bytes) -> None:
+    if name not in message.names:
+        if name in _MANDATORY:
+            raise ParseError(f"the {name.decode()} is missing", message=message)
+    else:
+        raise ParseError(f"there are two {name.decode()}", message=message)
+
+
 def _check_fields(message: Request | Response) -> None:
-    via = message.top_via
-    if via.branch == b"":
-        raise ParseError("a Via has an empty branch")
+    names, lines = message.names, message.lines
+    message.top_via  # noqa: B018  # raises when it makes no sense, as all the bare names below
     if not message.call_id or b" " in message.call_id:
         raise ParseError("the Call-ID is malformed")
-    cseq = message.cseq
-    for name in (b"from", b"to"):
-        value = message.value(name) or b""
-        if not _QUICK_ADDRESS.match(value):
-            if len(split_commas(value)) > 1:
-                raise ParseError(f"there are two values in {name.decode()}")
-            parse_name_addr(value).uri  # noqa: B018  # raises when it makes no sense
+    party = _PARTY.match(lines[names.index(b"from")])
+    if party is not None:
+        message._from_tag = party.group(1) or b""
+    else:
+        _check_party(message, b"from")
+    party = _PARTY.match(lines[names.index(b"to")])
+    if party is not None:
+        message._to_tag = party.group(1) or b""
+    else:
+        _check_party(message, b"to")
+    method = message.cseq.method
     if isinstance(message, Request):
-        if cseq.method != message.method:
+        if method != message.method:
             raise ParseError("the CSeq names another method")
         message.uri  # noqa: B018
         message.max_forwards  # noqa: B018
-        if b"contact" in message.names and message.method == "REGISTER":
+        if method == "REGISTER" and b"contact" in names:
             for contact in message.contacts:
                 contact.uri  # noqa: B018
                 contact.q  # noqa: B018
+
+
+def _check_party(message: Request | Response, name: bytes) -> None:
+    value = message.value(name) or b""
+    if len(split_commas(value)) > 1:
+        raise ParseError(f"there are two values in {name.decode()}")
+    parse_name_addr(value).uri  # noqa: B018

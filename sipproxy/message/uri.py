@@ -183,8 +183,24 @@ class OtherUri:
 Uri: TypeAlias = SipUri | TelUri | OtherUri
 
 
+#: URIs parsed lately: in a call the same Contact is parsed for target, ACK and BYE.  A parsed URI is
+#: never changed, so that it can be shared.
+_LATELY: Final[dict[bytes, Uri]] = {}
+_MAX_LATELY: Final = 4096
+
+
 def parse_uri(raw: bytes) -> Uri:
     """Take a URI apart.  Raises ParseError."""
+    uri = _LATELY.get(raw)
+    if uri is None:
+        uri = _parse(raw)
+        if len(_LATELY) >= _MAX_LATELY:
+            _LATELY.clear()
+        _LATELY[raw] = uri
+    return uri
+
+
+def _parse(raw: bytes) -> Uri:
     text = raw.decode("utf-8", "surrogateescape")
     match = _SIP.match(text)
     if match is not None:

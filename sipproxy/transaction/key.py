@@ -60,7 +60,7 @@ def client_key(message: Request | Response) -> bytes | None:
 
     None when no transaction of ours can be meant; ParseError when Via or CSeq are unusable.
     """
-    branch = message.top_via.branch
+    branch = message.top_branch
     if branch is None:
         return None
     if isinstance(message, Request):
