@@ -168,8 +168,11 @@ class Driver:
 
     def respond(self, transaction: ServerTransaction, response: Response) -> None:
         """Answer a server transaction."""
-        self.layer.respond(transaction, response, self.now)
-        self._attend()
+        if self._in_turn:
+            self.layer.respond(transaction, response, self._now)
+        else:
+            self.layer.respond(transaction, response, self._seconds())
+            self._attend()
 
     def abandon(self, transaction: ServerTransaction) -> None:
         """End a server transaction without an answer."""
@@ -184,7 +187,9 @@ class Driver:
 
     def request(self, request: Request, peer: Peer, user: object) -> ClientTransaction:
         """Start a client transaction."""
-        transaction = self.layer.request(request, peer, user, self.now)
+        if self._in_turn:
+            return self.layer.request(request, peer, user, self._now)
+        transaction = self.layer.request(request, peer, user, self._seconds())
         self._attend()
         return transaction
 
@@ -238,14 +243,12 @@ class Driver:
         self._busy = True
         layer, queue = self.layer, self._queue
         try:
-            outputs = layer.take_outputs()
-            while outputs:
-                for output in outputs:
+            while layer.outputs:
+                for output in layer.take_outputs():
                     if isinstance(output, Send):
                         queue.append(output)
                     else:
                         self._tell(output)
-                outputs = layer.take_outputs()
         finally:
             self._busy = False
 

@@ -44,12 +44,12 @@ def response(status: bytes, cseq: bytes = b"1 INVITE", branch: bytes = b"z9hG4bK
 
 def failure(error: Exception) -> Failure:
     """Wrap an exception as Twisted does."""
-    return Failure(error)  # type: ignore[no-untyped-call]
+    return Failure(error)
 
 
 def connect(connection: Connection, transport: "Pipe") -> None:
     """Connect the two as Twisted does."""
-    connection.makeConnection(transport)  # type: ignore[no-untyped-call]
+    connection.makeConnection(transport)
 
 
 class Pipe:

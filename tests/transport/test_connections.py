@@ -35,7 +35,7 @@ class ConnectionsTestCase:
 
     def setup_method(self) -> None:
         """Make it."""
-        self.reactor: Any = MemoryReactorClock()  # type: ignore[no-untyped-call]
+        self.reactor: Any = MemoryReactorClock()
         self.inbox = RecordingInbox()
         self.counters = Counters()
         throttle = Throttle(self.reactor.seconds)
