@@ -212,10 +212,10 @@ class Registry:
 
     # -- expiry
 
-    def sweep(self, budget: int = 5_000) -> list[tuple[str, Binding]]:
+    def sweep(self, budget: int = 3_000) -> list[tuple[str, Binding]]:
         """Take out expired bindings and give them; goes on where the last call ended.
 
-        The budget is in AoRs looked at, an expired one counting for twenty: 5,000 take one to
+        The budget is in AoRs looked at, an expired one counting for twenty: 3,000 take one to
         two milliseconds. One call never goes round more than once. Removals are journaled for the
         database's sake alone: at start-up what has expired is left out anyway.
         """
