@@ -210,7 +210,7 @@ class Connections:
         listener = self.listeners[peer.listener]
         scope = peer.address[3] if len(peer.address) == 4 else 0
         host = f"{peer.host}%{scope}" if scope else peer.host
-        bind = None if listener.wildcard else (listener.host, 0)
+        bind = None if listener.wildcard else (listener.bindable, 0)
         timeout = self.limits.connect_timeout
         dial.connector = self._reactor.connectTCP(host, peer.port, dial, timeout, bind)
 

@@ -155,7 +155,8 @@ class Driver:
             self._now = self._seconds()
         if self._lost and self._now >= self._lost.next_look:
             self._fail_lost()
-        self._deliver()
+        if self.layer.outputs:
+            self._deliver()
         rounds = 0
         while self._flush():
             rounds += 1
@@ -312,7 +313,8 @@ class Driver:
                 outlets[peer.listener].send(send.data, peer, send.transaction)
             except Exception as error:
                 self._complain("driver.send_failed", "not sent", error, send.data, peer)
-        self._deliver()
+        if self.layer.outputs:
+            self._deliver()
         return bool(self._queue)
 
     def _prepare(self) -> bool:

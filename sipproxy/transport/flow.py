@@ -219,7 +219,7 @@ class Flows:
                 if listener.wildcard:
                     return listener, source
         for listener in candidates:
-            if not listener.wildcard and self._source_of(target, _bindable(listener)) is not None:
+            if not listener.wildcard and self._source_of(target, listener.bindable) is not None:
                 return listener, listener.host
         return None
 
@@ -279,10 +279,6 @@ def _not_unicast(family: socket.AddressFamily, host: str) -> bool:
 def _check(listener: Listener) -> int:
     """Give what a token knows a listener by; the same after a restart."""
     return crc32(f"{listener.transport} {listener.host} {listener.port}".encode())
-
-
-def _bindable(listener: Listener) -> str:
-    return f"{listener.host}%{listener.scope}" if listener.scope else listener.host
 
 
 def _scope(peer: Peer) -> int:

@@ -11,6 +11,7 @@ How a server is put together::
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -18,6 +19,7 @@ from twisted.internet.interfaces import IListeningPort
 
 from sipproxy.log import get_logger
 from sipproxy.transport.connections import Connections, StreamLimits
+from sipproxy.transport.descriptors import room_for
 from sipproxy.transport.driver import Driver
 from sipproxy.transport.ends import Outlet
 from sipproxy.transport.flow import Flows
@@ -73,6 +75,8 @@ class Listeners:
         self._driver.outlets = outlets
         for port in self.udp_ports:
             port.start()
+        if len(self.udp_ports) < len(self.bound):
+            self._limit_connections()
         for listener in self.bound:
             if listener.transport != "udp":
                 self._accept(listener)
@@ -112,6 +116,15 @@ class Listeners:
         )
         self.udp_ports.append(port)
         return port
+
+    def _limit_connections(self) -> None:
+        """Keep the limit on connections below what the system gives descriptors for."""
+        limits = self.connections.limits
+        room = room_for(limits.connections)
+        if room < limits.connections:
+            self.connections.limits = replace(limits, connections=room)
+            text = f"the limit of open files leaves room for {room:,} connections only"
+            log.warn("transport.few_descriptors", text, wanted=limits.connections)
 
     def _accept(self, listener: Listener) -> None:
         factory = Accepting(self.connections, listener.index)

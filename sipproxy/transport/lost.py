@@ -26,6 +26,9 @@ ENOUGH: Final = 40
 PAUSE: Final = 0.02
 PAUSE_EACH: Final = 1e-6
 
+#: What nobody waits for an answer to: phones that went away cost no look.
+_UNAWAITED: Final = (b"SIP/2.0 ", b"ACK ")
+
 Key = int | tuple[str, str, int]
 
 
@@ -46,7 +49,7 @@ class LostPeers:
 
     def add(self, peer: Peer, reason: str, quoted: bytes) -> None:
         """Note a peer; ``quoted`` as far as an ICMP error had it, empty when there is no doubt."""
-        if len(self._reasons) >= MAX_LOST:
+        if len(self._reasons) >= MAX_LOST or quoted.startswith(_UNAWAITED):
             return
         key: Key = (peer.transport, peer.host, peer.port)
         if len(quoted) >= ENOUGH:

@@ -68,6 +68,11 @@ class Listener:
         """Whether it listens on every address of its family."""
         return self.host in ("0.0.0.0", "::")
 
+    @property
+    def bindable(self) -> str:
+        """The address as ``bind`` wants it: a link-local one with its interface."""
+        return f"{self.host}%{self.scope}" if self.scope else self.host
+
     def sent_by(self, local: str) -> bytes:
         """Give what a Via of ours says; ``local`` is the address that a wildcard stands for."""
         if self.address.advertised is not None:

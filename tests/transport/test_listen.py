@@ -58,6 +58,7 @@ class ListenersTests:
     def _assemble(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.refused = ""
         monkeypatch.setattr(listen, "bind_all", self.bind)
+        monkeypatch.setattr(listen, "room_for", lambda wanted: wanted)
         self.reactor = Reactor()
         clock: Clock = self.reactor
         self.driver = Driver(clock, TransactionLayer(Timers()))
@@ -139,6 +140,12 @@ class ListenersTests:
         self.listeners.bind()
         assert self.listeners.stop().called
         assert [sock.closed for sock in self.sockets()] == [True, True, True]
+
+    def test_few_descriptors(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the system gives few descriptors, fewer connections are let in."""
+        monkeypatch.setattr(listen, "room_for", lambda wanted: 42)
+        self.listeners.start()
+        assert self.listeners.connections.limits.connections == 42
 
     def test_kernel_drops(self) -> None:
         """The drops of all UDP sockets are added up."""

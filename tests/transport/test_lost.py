@@ -146,6 +146,13 @@ class BeliefTests:
         peers.add(BOB, "port unreachable", b"XXXXXXXX")
         assert len(told(peers, Waiting(BOB))) == 1
 
+    @pytest.mark.parametrize("quoted", [b"SIP/2.0 200 OK\r\nVia: ", b"ACK sip:bob@192.0.2.2 SIP"])
+    def test_quotes_what_is_not_waited_for(self, quoted: bytes) -> None:
+        """A response or an ACK that came back makes nobody look for who waits."""
+        peers = LostPeers()
+        peers.add(BOB, "port unreachable", quoted)
+        assert not peers
+
     def test_addresses_are_apart(self) -> None:
         """The proof for one address is none for another."""
         peers = LostPeers()
