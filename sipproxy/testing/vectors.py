@@ -16,14 +16,14 @@ Treatment = str | int
 
 @dataclass(frozen=True)
 class TortureCase:
-    """One message of RFC 4475 or RFC 5118 in our own words, and how it is to be treated.
+    """One hostile message, and how it is to be treated.
 
     Where an RFC leaves a choice, the tuples hold every treatment it allows, the preferred first.
     """
 
     name: str
     data: bytes
-    #: ``"4475"`` or ``"5118"``, and the section that describes the defect.
+    #: Number of the RFC and section that describe the defect, or the rule that it breaks.
     rfc: str
     section: str
     title: str
