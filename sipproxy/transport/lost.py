@@ -35,12 +35,14 @@ Key = int | tuple[str, str, int]
 class LostPeers:
     """What was reported unreachable in this turn, and why."""
 
-    __slots__ = ("_quotes", "_reasons", "next_look")
+    __slots__ = ("_hosts", "_quotes", "_reasons", "next_look")
 
     def __init__(self) -> None:
         self._reasons: dict[Key, str] = {}
         #: What ICMP errors quoted; no entry for an address whose report needs no proof.
         self._quotes: dict[Key, list[bytes]] = {}
+        #: The hosts of them all: comparing these first makes a look several times as fast.
+        self._hosts: set[str] = set()
         #: When they may be looked through again.
         self.next_look = 0.0
 
@@ -60,6 +62,7 @@ class LostPeers:
         else:
             self._quotes.pop(key, None)
         self._reasons[key] = reason
+        self._hosts.add(peer.host)
         if peer.connection:
             self._reasons[peer.connection] = reason
 
@@ -69,12 +72,15 @@ class LostPeers:
         """Take the transactions that wait in vain, with the reason; forgets what was noted."""
         reasons, quotes = self._reasons, self._quotes
         self._reasons, self._quotes = {}, {}
+        hosts, self._hosts = self._hosts, set()
         found: list[tuple[ClientTransaction, str]] = []
         proven: set[Key] = set()
         looked = 0
         for transaction in clients:
             looked += 1
             peer = transaction.peer
+            if peer.host not in hosts:
+                continue
             key: Key = peer.connection or (peer.transport, peer.host, peer.port)
             if key in reasons and transaction.state in (CALLING, TRYING, PROCEEDING):
                 found.append((transaction, reasons[key]))
