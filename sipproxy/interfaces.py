@@ -185,7 +185,7 @@ class IRegistry(Interface):
     def replace(aor: str, bindings: "Iterable[Binding]") -> None:
         """Make these the bindings of ``aor``; kept before the turn's answers leave.
 
-        Raises `sipproxy.stores.registry.RegistryFull` when the limit is reached.
+        Raises `sipproxy.stores.records.RegistryFull` when the limit is reached.
         """
 
 
@@ -206,9 +206,6 @@ class IFlows(Interface):
 
     def host_of(token: bytes) -> str:
         """Give the remote host of a token, also of a flow that is gone; empty for nonsense."""
-
-    def is_datagram(token: bytes) -> bool:
-        """Say whether a token names a UDP flow."""
 
     def pin(peer: "Peer") -> None:
         """Keep the connection while something (a binding) uses it; counts."""

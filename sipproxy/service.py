@@ -45,7 +45,7 @@ from sipproxy.transport.listen import ListenAddress, Listeners, ListenError
 _log = get_logger("service")
 
 #: Seconds between two slices of the sweep that takes expired bindings out.
-_SWEEP_EVERY: Final = 1.0
+_SWEEP_EVERY: Final = 0.1
 
 #: Seconds that a stopping server waits for calls being set up to be answered.
 _DRAIN: Final = 0.2

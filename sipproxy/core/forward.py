@@ -140,7 +140,7 @@ class Forwarder:
         context = branch.responses.context
         limit = context.generation.options.prefer_tcp_above
         request = context.request
-        if not limit or branch.target.udp_only or request.size() <= limit:
+        if not limit or branch.target.udp_only or request.wire_size <= limit:
             return list(hops)
         ordered = []
         for hop in hops:

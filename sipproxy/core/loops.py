@@ -5,26 +5,30 @@ steers a request here, and a counter.  A request that comes back carries an old 
 Via.  When its hash is the one we would compute again, nothing has changed since and it would go
 round for ever: a loop.  When it differs, the request was changed on its way: a spiral, and welcome.
 
-The hash leaves Via out (RFC 5393 section 4.2.1) and takes the fields as they came in.
+The hash leaves Via out (RFC 5393 section 4.2.1) and takes the fields as they came in.  It need not
+withstand an attacker, who could only stop requests of his own with it: 32 bits of CRC will do.
 """
 
 from hashlib import blake2b
 from typing import Final
+from zlib import crc32
 
 from sipproxy.message.message import Request
 
 COOKIE: Final = b"z9hG4bK"
-_HASH_OCTETS: Final = 6
+
+#: What steers a request besides the fields that every request has.
+_STEERING: Final = frozenset((b"route", b"proxy-require", b"proxy-authorization"))
 
 
 class Branches:
     """Makes branches for one server and recognises them."""
 
-    __slots__ = ("_count", "_prefix", "_run", "_secret")
+    __slots__ = ("_count", "_prefix", "_run", "_seed")
 
     def __init__(self, secret: bytes, run: bytes) -> None:
         """``secret`` names the server over restarts; ``run`` differs in each, so no branch repeats."""
-        self._secret = secret
+        self._seed = crc32(secret)
         identity = blake2b(b"branch", key=secret, digest_size=4).hexdigest().encode()
         self._prefix = COOKIE + identity
         self._run = run
@@ -40,12 +44,10 @@ class Branches:
             b"%d" % request.cseq.number,
         ]
         names = request.names
-        if b"route" in names or b"proxy-authorization" in names or b"proxy-require" in names:
-            parts.extend(request.values(b"route"))
-            parts.extend(request.values(b"proxy-require"))
-            parts.extend(request.values(b"proxy-authorization"))
-        text = b"\0".join(parts)
-        return blake2b(text, key=self._secret, digest_size=_HASH_OCTETS).hexdigest().encode()
+        if not _STEERING.isdisjoint(names):
+            lines = request.lines
+            parts += [lines[at] for at, name in enumerate(names) if name in _STEERING]
+        return b"%08x" % crc32(b"\0".join(parts), self._seed)
 
     def make(self, steering: bytes) -> bytes:
         """Give a new branch that carries the hash."""
@@ -55,8 +57,10 @@ class Branches:
     def is_loop(self, request: Request, steering: bytes) -> bool:
         """Say whether one of the Via lines holds a branch of ours with the same hash."""
         needle = self._prefix + steering
-        names = request.names
-        for index, line in enumerate(request.lines):
-            if names[index] == b"via" and needle in line:
-                return True
-        return False
+        names, lines = request.names, request.lines
+        first = names.index(b"via")
+        if needle in lines[first]:
+            return True
+        if names.count(b"via") == 1:
+            return False
+        return any([needle in lines[at] for at, name in enumerate(names) if name == b"via"])

@@ -28,10 +28,12 @@ SUPPORTED: Final = frozenset((b"path",))
 _MAX_USER_AGENT: Final = 64
 
 #: How a binding is reached, in front of its flow token: only by the flow (the phone stands behind a
-#: NAT), by the flow while it is there (a stream), or by its Contact (the token is what the server saw).
+#: NAT), by the flow while it is there (a stream), or by its Contact (then the token only says what the
+#: server saw, and the sign whether that was a datagram).
 FLOW_ONLY: Final = b"+"
 FLOW_FIRST: Final = b"~"
 BY_CONTACT: Final = b"-"
+BY_CONTACT_STREAM: Final = b"="
 
 
 class RegistrarLimits:
@@ -182,8 +184,9 @@ class Registrar:
         peer = context.peer
         token = self.flows.token_of(peer)
         if peer.reliable:
-            same_host = contact_host == peer.host
-            return (FLOW_FIRST if same_host else FLOW_ONLY if _behind_nat(context) else BY_CONTACT) + token
+            if contact_host == peer.host:
+                return FLOW_FIRST + token
+            return (FLOW_ONLY if _behind_nat(context) else BY_CONTACT_STREAM) + token
         return (FLOW_ONLY if _behind_nat(context) else BY_CONTACT) + token
 
 

@@ -102,10 +102,8 @@ class ProxyCore:
             return
         if refusal is not None:
             self.refuse(context, refusal)
-        elif context.hooks.walks:
-            self.pipeline.run(context.hooks.check, context, None, self._checked)
         else:
-            self._normalized(context, None)
+            self._walk(context)
 
     def ack_received(self, request: Request, peer: Peer, transaction: Any | None) -> None:
         """Pass on an ACK for a 2xx, without a transaction; drop one that may not pass."""
@@ -117,7 +115,7 @@ class ProxyCore:
             _log.debug("ack.malformed", "an ACK was dropped", error=error.detail)
             return
         if refusal is None:
-            self.pipeline.run(context.hooks.check, context, None, self._checked)
+            self._walk(context)
 
     def response_received(self, transaction: Any | None, response: Response, peer: Peer) -> None:
         """Take a response to the branch it belongs to; strays are dropped (RFC 6026 section 8.9)."""
@@ -178,24 +176,41 @@ class ProxyCore:
         context.hooks = context.generation.hooks_for(context.method, context.in_dialog)
         return None
 
+    def _walk(self, context: RequestContext) -> None:
+        """Begin with the first phase that has hooks."""
+        hooks = context.hooks
+        if hooks.check:
+            self.pipeline.run(hooks.check, context, None, self._checked)
+        elif hooks.walks:
+            self._checked(context, None)
+        else:
+            self._normalized(context, None)
+
     def _checked(self, context: RequestContext, refusal: Refusal | None) -> None:
         if refusal is not None:
             self.refuse(context, refusal)
-        else:
+        elif context.hooks.authenticate:
             self.pipeline.run(context.hooks.authenticate, context, None, self._authenticated)
+        else:
+            self._authenticated(context, None)
 
     def _authenticated(self, context: RequestContext, result: Identity | Refusal | None) -> None:
         if isinstance(result, Refusal):
             self.refuse(context, result)
             return
         context.identity = result
-        self.pipeline.run(context.hooks.authorize, context, None, self._authorized)
+        if context.hooks.authorize:
+            self.pipeline.run(context.hooks.authorize, context, None, self._authorized)
+        else:
+            self._authorized(context, None)
 
     def _authorized(self, context: RequestContext, refusal: Refusal | None) -> None:
         if refusal is not None:
             self.refuse(context, refusal)
-        else:
+        elif context.hooks.serve:
             self.pipeline.run(context.hooks.serve, context, None, self._served)
+        else:
+            self._served(context, None)
 
     def _served(self, context: RequestContext, result: Response | Refusal | None) -> None:
         if isinstance(result, Refusal):
@@ -203,8 +218,10 @@ class ProxyCore:
         elif result is not None:
             self._decided_here(context)
             self.answer(context, result)
-        else:
+        elif context.hooks.normalize:
             self.pipeline.run(context.hooks.normalize, context, None, self._normalized)
+        else:
+            self._normalized(context, None)
 
     def _normalized(self, context: RequestContext, refusal: Refusal | None) -> None:
         request = context.request
@@ -237,7 +254,8 @@ class ProxyCore:
             forward_ack(context, self.forwarder)
         else:
             context.responses = ResponseContext(context, self.forwarder)
-            tell(context.hooks.account, context, "forwarded", context.request)
+            if context.hooks.account:
+                tell(context.hooks.account, context, "forwarded", context.request)
             context.responses.begin(context.targets)
 
     # --- answers

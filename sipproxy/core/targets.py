@@ -1,6 +1,6 @@
 """Where a request may go: targets, a URI each, in the groups in which they are tried."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from sipproxy.message.uri import Uri, parse_uri
@@ -50,12 +50,14 @@ class Target:
         return f"Target({self.uri_raw.decode('utf-8', 'backslashreplace')} from {self.source})"
 
 
-def in_groups(targets: Iterable[Target], most: int) -> list[list[Target]]:
+def in_groups(targets: Sequence[Target], most: int) -> list[list[Target]]:
     """Order targets into groups to be tried one after the other: by q, each URI once, few at a time.
 
     Targets of one q are tried together (RFC 3261 section 16.6), at the most ``most`` of them; the
     rest of that q follows as the next group.  A URI that stands twice is tried once (16.5).
     """
+    if len(targets) == 1:
+        return [list(targets)]
     by_q: dict[int, list[Target]] = {}
     seen: set[tuple[bytes, Peer | None]] = set()
     for target in targets:

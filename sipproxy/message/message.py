@@ -37,12 +37,15 @@ class Message:
         "body",
         "lines",
         "names",
+        "wire_size",
     )
 
     def __init__(self, names: list[bytes], lines: list[bytes], body: bytes) -> None:
         self.names: list[bytes] = names
         self.lines: list[bytes] = lines
         self.body: bytes = body
+        #: Octets that it had when it came; 0 for a message that was made here.
+        self.wire_size: int = 0
         self._top_via: Via | None = None
         self._cseq: CSeq | None = None
         self._call_id: bytes | None = None
@@ -177,10 +180,13 @@ class Message:
 
     @property
     def top_branch(self) -> bytes | None:
-        """The branch of the topmost Via, without taking the rest of it apart; None without one."""
+        """The branch of the topmost Via, without taking the rest of it apart; None without one.
+
+        Raises ParseError when there is no Via.
+        """
         names = self.names
         if b"via" not in names:
-            return None
+            raise ParseError("the Via is missing", message=self)
         return branch_of(self.lines[names.index(b"via")])
 
     @property
@@ -283,10 +289,6 @@ class Message:
         if not value.isdigit() or len(value) > 9:
             raise ParseError("the Content-Length is no number", message=self)
         return int(value)
-
-    def size(self) -> int:
-        """Give about the number of octets that the message has on the wire."""
-        return sum(map(len, self.lines)) + 2 * len(self.lines) + len(self.body) + 40
 
 
 def _value_of(line: bytes) -> bytes:

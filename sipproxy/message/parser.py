@@ -43,8 +43,11 @@ def parse(data: bytes) -> Request | Response:
         raise ParseError("the message is too large", 513)
     head, blank, body = data.partition(b"\r\n\r\n")
     if not blank or b"\n\n" in head or head[:2] == b"\r\n":
-        return _parse_oddly_ended(data)
-    return _parse_head(head, body)
+        message = _parse_oddly_ended(data)
+    else:
+        message = _parse_head(head, body)
+    message.wire_size = len(data)
+    return message
 
 
 def _parse_oddly_ended(data: bytes) -> Request | Response:

@@ -12,14 +12,13 @@ from sipproxy.config.directive import Directive, Take, integer, seconds
 from sipproxy.core.context import RequestContext
 from sipproxy.core.module import ConfigurationRefused, Module
 from sipproxy.core.outcomes import Refusal
-from sipproxy.core.registrar import FLOW_FIRST, FLOW_ONLY, Registrar, RegistrarLimits
+from sipproxy.core.registrar import BY_CONTACT, FLOW_FIRST, FLOW_ONLY, Registrar, RegistrarLimits
 from sipproxy.core.targets import Target
 from sipproxy.interfaces import IResponder, ITranslator
 from sipproxy.message.builder import make_response
 from sipproxy.message.message import Response
 from sipproxy.message.uri import Uri
-from sipproxy.stores.records import Binding
-from sipproxy.stores.registry import RegistryFull
+from sipproxy.stores.records import Binding, RegistryFull
 
 #: Seconds after which a phone may try again when the registry is full.
 _RETRY_WHEN_FULL: Final = 60
@@ -98,7 +97,7 @@ class RegistryModule(Module):
             q=binding.q,
             flow=flow,
             routes=binding.path,
-            udp_only=self.host.flows.is_datagram(binding.received[1:]),
+            udp_only=how == BY_CONTACT,
         )
 
 

@@ -5,6 +5,7 @@ reactor's threads; answers are remembered for a while, failures for a shorter on
 that wait for one name share its look-up.  No look-up holds up anything but the requests that need it.
 """
 
+import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -30,6 +31,8 @@ DEADLINE: Final = 5.0
 
 #: Names remembered at a time.
 MAX_NAMES: Final = 10_000
+
+_IPV4: Final = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!\Z)|\Z)){4}\Z", re.ASCII)
 
 _DEFAULT_PORT: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}
 
@@ -116,8 +119,7 @@ def _hops(addresses: list[str], transport: str, port: int, chosen: bool) -> list
 
 def is_ipv4(host: str) -> bool:
     """Say whether a host is an IPv4 address in the usual form."""
-    parts = host.split(".")
-    return len(parts) == 4 and all(part.isdigit() and len(part) < 4 and int(part) < 256 for part in parts)
+    return _IPV4.match(host) is not None
 
 
 def system_addresses(name: str) -> list[str]:
