@@ -10,7 +10,7 @@ from heapq import heappush
 from typing import Final
 
 from sipproxy.message.message import Request, Response
-from sipproxy.transaction.deadlines import FOREVER, NEVER, Alarms, Lane
+from sipproxy.transaction.deadlines import FOREVER, Alarms, Lane
 from sipproxy.transaction.outputs import Output, Terminated, TimedOut
 from sipproxy.transaction.peer import Peer
 from sipproxy.transaction.timers import Timers
@@ -126,10 +126,11 @@ class Shared:
         return when
 
     def retry(self, heap: list[tuple[float, bytes]], key: bytes, when: float) -> float:
-        """Set a retransmission whose interval has grown; the deadline, as above."""
+        """Set a retransmission whose interval has grown; the deadline, as above.
+
+        Only `retry_due` does this, so `advance` looks for the earliest deadline afterwards.
+        """
         heappush(heap, (when, key))
-        if when < self.wake:
-            self.wake = when
         return when
 
 
@@ -206,7 +207,6 @@ class ServerTransaction(Transaction):
     def end(self, shared: Shared) -> None:
         """Enter Terminated."""
         self.state = TERMINATED
-        self.retry_at = self.ends_at = NEVER
         self._request = None
         self.last_response = b""
         del shared.servers[self.key]
@@ -238,7 +238,6 @@ class ClientTransaction(Transaction):
     def end(self, shared: Shared) -> None:
         """Enter Terminated."""
         self.state = TERMINATED
-        self.retry_at = self.ends_at = NEVER
         self._request = None
         self.data = b""
         del shared.clients[self.key]

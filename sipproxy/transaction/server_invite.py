@@ -97,7 +97,6 @@ class ServerInvite(ServerTransaction):
 
     def retry_due(self, shared: Shared, now: float) -> None:
         """Timer G in Completed; in Proceeding 200 ms have passed without a word of the user."""
-        self.retry_at = NEVER
         if self.state is PROCEEDING:
             self.trying(shared)
             return

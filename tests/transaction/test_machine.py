@@ -9,6 +9,7 @@ from sipproxy.message.builder import make_response
 from sipproxy.message.message import Message, Request, Response
 from sipproxy.message.parser import parse
 from sipproxy.testing.script import LOCAL, request_bytes
+from sipproxy.transaction.deadlines import NEVER
 from sipproxy.transaction.key import client_key
 from sipproxy.transaction.layer import TransactionLayer
 from sipproxy.transaction.machine import (
@@ -103,6 +104,21 @@ class MemoryTests:
         assert len(layer) == 0
         assert living(Transaction) == before
 
+    @pytest.mark.parametrize("method", ["INVITE", "BYE"])
+    def test_terminated_machines_hold_no_messages(self, method: str) -> None:
+        """A user may keep a transaction that timed out or failed, not by that its request."""
+        layer = TransactionLayer(Timers())
+        before = living(Message)
+        late = layer.request(request(method, 1, LOCAL), PEER, None, 1.0)
+        lost = layer.request(request(method, 2, LOCAL), PEER, None, 1.0)
+        left = receive(layer, request(method, 3), 1.0)
+        layer.transport_failed(lost, "unreachable", 1.0)
+        layer.abandon(left)
+        layer.advance(40.0)
+        layer.take_outputs()
+        assert living(Message) == before
+        assert late.data == lost.data == b""
+
     def test_short_lived_machines_do_not_wait_for_their_long_timers(self) -> None:
         """A BYE is over after timer K; that its timer F would have lasted 32 s keeps nothing."""
         layer = TransactionLayer(Timers())
@@ -163,6 +179,16 @@ class RequestTests:
         layer.respond(server, make_response(message, 200), 1.0)
         with pytest.raises(LookupError, match="final response"):
             _ = server.request
+
+    def test_accepted_invite_repeats_nothing(self) -> None:
+        """A 2xx is the user's to repeat, so its bytes are not kept; its status is."""
+        layer = TransactionLayer(Timers())
+        message = request("INVITE", 1)
+        server = receive(layer, message.clone(), 1.0)
+        layer.respond(server, make_response(message, 180, to_tag=b"x"), 1.1)
+        assert server.retry_at == NEVER
+        layer.respond(server, make_response(message, 200, to_tag=b"x"), 1.2)
+        assert (server.status, server.last_response) == (200, b"")
 
     @pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
     def test_status_and_last_response(self, method: str) -> None:
