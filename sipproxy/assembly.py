@@ -150,9 +150,7 @@ def _sorted(modules: list[Any], path: str) -> tuple[list[Any], list[Fault]]:
     """Honour ``before`` and ``after`` with as few moves as possible; a circle is a fault."""
     order = list(modules)
     names = {module.name for module in modules}
-    earlier = {
-        module.name: {name for name in module.after if name in names} for module in modules
-    }
+    earlier = {module.name: {name for name in module.after if name in names} for module in modules}
     for module in modules:
         for name in module.before:
             if name in names:

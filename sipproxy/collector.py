@@ -3,8 +3,9 @@
 Nearly everything here is freed by reference counting; only failures and their tracebacks make
 circles.  A full collection looks at every container there is, and with the transactions of a busy
 half minute that takes longer than SIP should ever wait.  So the young generations are collected as
-usual, what survives them is put out of the collector's sight (``gc.freeze``) every few seconds, and a
-full collection is made only when the server is quiet, at start, and now and then in between.
+usual, what survives them is put out of the collector's sight (``gc.freeze``) every few seconds,
+and a full collection is made only when the server is quiet, at start, and now and then in
+between.
 """
 
 import gc
@@ -29,7 +30,8 @@ FREEZE_EVERY: Final = 2.0
 #: A quiet server is collected in full after so many freezes.
 FULL_AFTER: Final = 150
 
-#: As many live transactions are quiet enough: then a full collection takes some twenty milliseconds.
+#: As many live transactions are quiet enough: then a full collection takes some twenty
+#: milliseconds.
 QUIET: Final = 500
 
 

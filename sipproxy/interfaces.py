@@ -1,10 +1,11 @@
-"""Every interface of the server in one file: what a module may provide, and the seams between the layers.
+"""Every interface of the server in one file: what a module may provide, and the seams between the
+layers.
 
 A module author needs the first half.  A module is one class that provides `IModule` and whichever
 hook interfaces it wants; each hook belongs to one phase of the pipeline (`sipproxy.core.phases`).
 A hook either declines (returns `None`), answers (returns a typed object), refuses (returns a
-`Refusal`) or waits (returns a Deferred that fires with one of those).  Hooks run synchronously until
-one really waits.  A hook that raises costs its request a 500 and one line in the error log.
+`Refusal`) or waits (returns a Deferred that fires with one of those).  Hooks run synchronously
+until one really waits.  A hook that raises costs its request a 500 and one line in the error log.
 
 A request may be *hypothetical* (``context.hypothetical``): somebody asks what would happen.  Hooks
 are called as for a real one, and must then leave no trace: no nonce, counter, ban or record.
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from sipproxy.core.context import RequestContext
     from sipproxy.core.outcomes import Identity, Refusal
     from sipproxy.core.targets import Target
-    from sipproxy.resolve.hop import Hop
     from sipproxy.message.message import Message, Request, Response
     from sipproxy.message.uri import Uri
+    from sipproxy.resolve.hop import Hop
     from sipproxy.stores.records import Binding
     from sipproxy.transaction.peer import Peer
 
@@ -56,8 +57,12 @@ class IModuleMaker(Interface):
 class IModule(Interface):
     """One module of the pipeline: constructed without side effects, then configured once."""
 
-    name = Attribute("The module's name, the same word in file, directive block, docs page and log.")
-    deadline = Attribute("Seconds that a hook of this module may wait before its request gets a 500.")
+    name = Attribute(
+        "The module's name, the same word in file, directive block, docs page and log."
+    )
+    deadline = Attribute(
+        "Seconds that a hook of this module may wait before its request gets a 500."
+    )
     before = Attribute("Names of modules that this one must run before (a tuple, mostly empty).")
     after = Attribute("Names of modules that this one must run after.")
 
@@ -100,10 +105,12 @@ class IAuthorizer(Interface):
 
 
 class IResponder(Interface):
-    """Phase serve: requests that the server answers itself.  The first that answers ends the walk."""
+    """Phase serve: requests that the server answers itself.  The first answer ends it."""
 
-    def serve(context: "RequestContext") -> "Response | Deferred[Response | None] | None":
-        """Return the final response, or nothing to decline."""
+    def serve(
+        context: "RequestContext",
+    ) -> "Response | Refusal | Deferred[Response | Refusal | None] | None":
+        """Return the final response, a refusal, or nothing to decline."""
 
 
 class INormalizer(Interface):
@@ -148,8 +155,12 @@ class IResponseHook(Interface):
 class IAccountant(Interface):
     """Phase account: told what happens to a call."""
 
-    def account(context: "RequestContext", event: str, message: "Message") -> "Deferred[None] | None":
-        """Note ``event`` (``forwarded``, ``answered``, ``ended``); failures are logged, not answered."""
+    def account(
+        context: "RequestContext", event: str, message: "Message"
+    ) -> "Deferred[None] | None":
+        """Note ``event`` (``forwarded``, ``answered``, ``ended``); failures are logged, not
+        answered.
+        """
 
 
 class ITransactionLog(Interface):
@@ -193,7 +204,7 @@ class IFlows(Interface):
     """Makes and reads the values that name a socket or a connection."""
 
     def peer_for(transport: str, host: str, port: int) -> "Peer | None":
-        """Give the peer at a numeric address, with the listener that reaches it; None without one."""
+        """Give the peer at a numeric address and its listener; None when none reaches it."""
 
     def complete(peer: "Peer") -> "Peer":
         """Give a peer that something was received from, fit to send requests to."""
@@ -232,7 +243,9 @@ class ITransactions(Interface):
         """Send 100 Trying on a server INVITE transaction now."""
 
     def request(request: "Request", peer: "Peer", user: object) -> "Any":
-        """Start a client transaction; its ``user`` is given back with everything that happens to it."""
+        """Start a client transaction; its ``user`` is given back with everything that happens to
+        it.
+        """
 
     def cancel(transaction: "Any") -> None:
         """Cancel a client INVITE transaction."""

@@ -2,10 +2,11 @@
 
 Every event has a dotted name (``registry.replayed``) that never changes; its sentence may.  A line:
 
-    [2026-11-21 14:32:52.120] [warn] [transport] udp.send_dropped: the socket is full peer=192.0.2.1:5060
+    [2026-11-21 14:32:52.120] [warn] [transport] udp.send_dropped: the socket is full
+    peer=192.0.2.1:5060
 
-Until a file is given, lines are kept (a bounded number) and written to it later, so that what happens
-while the configuration is read is not lost.
+Until a file is given, lines are kept (a bounded number) and written to it later, so that what
+happens while the configuration is read is not lost.
 """
 
 import sys
@@ -85,7 +86,9 @@ class ErrorLog:
 
 
 class Logger:
-    """One module's voice.  ``event`` is the stable name, ``text`` a sentence, fields come after it."""
+    """One module's voice.  ``event`` is the stable name, ``text`` a sentence, fields come after
+    it.
+    """
 
     __slots__ = ("name", "sink", "threshold")
 

@@ -1,9 +1,10 @@
 """The service: everything that runs, made once and put together by constructor, top to bottom.
 
-`prepare` makes folders and opens the log, the constructor of `SipService` binds the sockets: what fails
-there fails in front of the operator.  The rest is done when the reactor runs: the state folder is
-opened (its thread would not survive going into the background), modules are made, messages are taken.
-It stops in the reverse order: no new requests, what waits is answered, the journal is written.
+`prepare` makes folders and opens the log, the constructor of `SipService` binds the sockets: what
+fails there fails in front of the operator.  The rest is done when the reactor runs: the state
+folder is opened (its thread would not survive going into the background), modules are made,
+messages are taken. It stops in the reverse order: no new requests, what waits is answered, the
+journal is written.
 """
 
 import os
@@ -40,7 +41,7 @@ from sipproxy.transaction.timers import Timers
 from sipproxy.transport.connections import StreamLimits
 from sipproxy.transport.driver import Driver
 from sipproxy.transport.flow import Flows
-from sipproxy.transport.listen import ListenAddress, Listeners, ListenError
+from sipproxy.transport.listen import ListenAddress, ListenError, Listeners
 
 _log = get_logger("service")
 
@@ -120,9 +121,7 @@ class SipService(MultiService):
         self.domains = build_domains(configuration, self.flows)
         empty = Generation(0, ({}, {}), self.domains, Options())
         run = os.urandom(3).hex().encode()
-        self.core = ProxyCore(
-            self.driver, self.flows, self.locator, empty, secret, run
-        )
+        self.core = ProxyCore(self.driver, self.flows, self.locator, empty, secret, run)
         self.modules: list[Any] = []
         self.state: OpenRegistry | None = None
 

@@ -27,10 +27,12 @@ class Options(usage.Options):
     synopsis = "[options]"
     longdesc = "A modular SIP proxy, redirect server and registrar, configured by a sipd.conf."
 
-    optParameters = [  # noqa: RUF012  # the form that usage.Options asks for
+    optParameters = [  # the form that usage.Options asks for
         ["file", "f", DEFAULT_FILE, "The configuration file."],
     ]
-    optFlags = [["test", "t", "Check the configuration and exit: status 0 when it is good, else 1."]]  # noqa: RUF012
+    optFlags = [
+        ["test", "t", "Check the configuration and exit: status 0 when it is good, else 1."]
+    ]
 
     def __init__(self) -> None:
         super().__init__()

@@ -21,7 +21,8 @@ class RequestContext:
     * ``transaction``: the server transaction, None for an ACK and for a hypothetical request;
     * ``request``: the message as it came, after our own Route entries were taken off;
     * ``peer``: who sent it; ``began`` and ``ended``: seconds on the reactor's clock;
-    * ``received_uri``: the Request-URI as it came; ``uri``: the same after route pre-processing; ``own``: its host is ours;
+    * ``received_uri``: the Request-URI as it came; ``uri``: the same after route pre-processing;
+    ``own``: its host is ours;
     * ``in_dialog``: a valid mark of ours in the Route says that it belongs to a dialog we carry;
     * ``flow``: where that mark says the other side is reached, None when its Contact will do;
     * ``routed``: a Route remains, or the dialog's remote target is not ours: no translation;

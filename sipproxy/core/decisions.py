@@ -7,7 +7,8 @@ reads it, so that keeping it for every request costs next to nothing.
 from collections.abc import Sequence
 from typing import TypeAlias
 
-#: phase, module, outcome, reason (a text or a text with its arguments), directive and line, seconds.
+#: phase, module, outcome, reason (a text or a text with its arguments), directive and line,
+#: seconds.
 Decision: TypeAlias = tuple[str, str, str, "Reason", str, float]
 Reason: TypeAlias = str | tuple[str | int, ...]
 
@@ -35,5 +36,7 @@ def trail_lines(trail: Sequence[Decision]) -> list[str]:
     for phase, module, outcome, reason, where, seconds in trail:
         text = reason_text(reason)
         cause = f"  [{where}]" if where else ""
-        lines.append(f"{phase:<12} {module:<22} {outcome:<10} {text}{cause}  {seconds * 1e6:.0f} us")
+        lines.append(
+            f"{phase:<12} {module:<22} {outcome:<10} {text}{cause}  {seconds * 1e6:.0f} us"
+        )
     return lines

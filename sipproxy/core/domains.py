@@ -13,8 +13,8 @@ _DEFAULT_PORTS: Final = frozenset((5060, 5061))
 class Domains:
     """The domains of ``ProxyDomain`` and the addresses that the server listens on.
 
-    A user of an address of ours is a user of the first domain, so that a phone which registered with
-    the address and one that calls by the name mean the same.
+    A user of an address of ours is a user of the first domain, so that a phone which registered
+    with the address and one that calls by the name mean the same.
     """
 
     def __init__(self, names: Iterable[str], ports: Iterable[int], flows: IFlows) -> None:

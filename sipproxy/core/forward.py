@@ -17,13 +17,13 @@ from sipproxy.core.outcomes import Refusal
 from sipproxy.core.pipeline import Pipeline
 from sipproxy.core.response_context import Branch
 from sipproxy.core.targets import Target
-from sipproxy.resolve.hop import Hop
 from sipproxy.core.timer_c import TimerC
 from sipproxy.interfaces import IFlows, ILocator, ITransactions
 from sipproxy.log import get_logger
 from sipproxy.message.errors import ParseError
 from sipproxy.message.message import Request, Response
 from sipproxy.message.uri import SipUri, Uri
+from sipproxy.resolve.hop import Hop
 from sipproxy.transaction.peer import Peer
 
 _log = get_logger("core")
@@ -105,7 +105,9 @@ class Forwarder:
         found = self.locator.locate(uri)
         if isinstance(found, Deferred):
             branch.locating = found
-            found.addCallbacks(self._hops_located, self._not_located, (branch,), errbackArgs=(branch,))
+            found.addCallbacks(
+                self._hops_located, self._not_located, (branch,), errbackArgs=(branch,)
+            )
         else:
             self._hops_located(found, branch)
 
@@ -132,11 +134,13 @@ class Forwarder:
     def _not_located(self, failure: Failure, branch: Branch) -> None:
         branch.locating = None
         if not branch.done:
-            _log.info("forward.not_located", "no address was found", error=failure.getErrorMessage())
+            _log.info(
+                "forward.not_located", "no address was found", error=failure.getErrorMessage()
+            )
             branch.responses.failed(branch, 503)
 
     def _with_stream_first(self, branch: Branch, hops: Sequence[Hop]) -> list[Hop]:
-        """Put TCP before UDP for a large request (RFC 3261 section 18.1.1), where that is allowed."""
+        """Put TCP before UDP for a large request, where it may be (RFC 3261 18.1.1)."""
         context = branch.responses.context
         limit = context.generation.options.prefer_tcp_above
         request = context.request
@@ -202,7 +206,9 @@ class Forwarder:
     def _record_route(
         self, context: RequestContext, request: Request, target: Target, peer: Peer
     ) -> None:
-        """Stay in the path: one entry, or two when the request leaves by another listener (RFC 5658)."""
+        """Stay in the path: one entry, or two when the request leaves by another listener (RFC
+        5658).
+        """
         source = context.peer
         caller_flow = self.flows.token_of(source) if reached_by_flow(request, source) else b""
         callee_flow = b""
@@ -233,8 +239,8 @@ def _entry(mark: bytes, peer: Peer) -> bytes:
 def reached_by_flow(request: Request, source: Peer) -> bool:
     """Say whether the sender of a request is reached by the way it came rather than by its Contact.
 
-    That is so on a stream, whose connection is there already, and behind a NAT, which shows in a Via
-    that names another host than the one it came from.
+    That is so on a stream, whose connection is there already, and behind a NAT, which shows in a
+    Via that names another host than the one it came from.
     """
     return source.reliable or request.top_via.host != source.host
 
@@ -249,4 +255,3 @@ def _strict_route(request: Request) -> None:
         request.pop_first(b"route")
         request.add(b"route", b"<" + request.uri_raw + b">")
         request.set_uri(first.uri_raw)
-

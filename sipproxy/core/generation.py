@@ -1,4 +1,6 @@
-"""One configuration made ready: what the core asks of it.  Requests end with the one they began with."""
+"""One configuration made ready: what the core asks of it.  Requests end with the one they began
+with.
+"""
 
 from sipproxy.core.domains import Domains
 from sipproxy.core.pipeline import MethodHooks
@@ -7,7 +9,14 @@ from sipproxy.core.pipeline import MethodHooks
 class Options:
     """The core's own settings, as plain attributes (seconds and bytes)."""
 
-    __slots__ = ("max_forks", "prefer_tcp_above", "record_route", "recursive", "signature", "timer_c")
+    __slots__ = (
+        "max_forks",
+        "prefer_tcp_above",
+        "record_route",
+        "recursive",
+        "signature",
+        "timer_c",
+    )
 
     def __init__(
         self,

@@ -27,7 +27,9 @@ class Branches:
     __slots__ = ("_count", "_prefix", "_run", "_seed")
 
     def __init__(self, secret: bytes, run: bytes) -> None:
-        """``secret`` names the server over restarts; ``run`` differs in each, so no branch repeats."""
+        """``secret`` names the server over restarts; ``run`` differs in each, so no branch
+        repeats.
+        """
         self._seed = crc32(secret)
         identity = blake2b(b"branch", key=secret, digest_size=4).hexdigest().encode()
         self._prefix = COOKIE + identity
@@ -63,4 +65,4 @@ class Branches:
             return True
         if names.count(b"via") == 1:
             return False
-        return any([needle in lines[at] for at, name in enumerate(names) if name == b"via"])
+        return any(needle in lines[at] for at, name in enumerate(names) if name == b"via")

@@ -1,11 +1,13 @@
-"""The signed mark in our Record-Route, by which requests of a dialog are known (RFC 3261 16.6 step 4).
+"""The signed mark in our Record-Route, by which requests of a dialog are known (RFC 3261 16.6
+step 4).
 
 The user part of the Record-Route URI is ``rr`` and a keyed hash over the Call-ID, the caller's tag
 and the flows.  A request inside the dialog brings it back in its Route, from either side: the hash
-fits with its From tag when the caller sends, with its To tag when the callee does.  So the mark says
-three things that nobody else can make up: this dialog was set up through us, which side is sending,
-and by which socket or connection the other side is reached, for phones whose Contact is worth
-nothing because they stand behind a NAT (the idea of RFC 5626 section 5.2, for both sides at once).
+fits with its From tag when the caller sends, with its To tag when the callee does.  So the mark
+says three things that nobody else can make up: this dialog was set up through us, which side is
+sending, and by which socket or connection the other side is reached, for phones whose Contact is
+worth nothing because they stand behind a NAT (the idea of RFC 5626 section 5.2, for both sides at
+once).
 """
 
 from hashlib import blake2b
@@ -27,7 +29,9 @@ class DialogMarks:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def make(self, call_id: bytes, caller_tag: bytes, caller_flow: bytes, callee_flow: bytes) -> bytes:
+    def make(
+        self, call_id: bytes, caller_tag: bytes, caller_flow: bytes, callee_flow: bytes
+    ) -> bytes:
         """Give the user part for the Record-Route of a request that may set up a dialog.
 
         The flows are tokens of `IFlows`, empty where the party's Contact is good enough.
@@ -38,7 +42,8 @@ class DialogMarks:
         return _PREFIX + self._mac(call_id, caller_tag, flows) + flows
 
     def read(self, user: bytes, call_id: bytes, from_tag: bytes, to_tag: bytes) -> bytes | None:
-        """Check a mark that came back in a request; None when it is not ours or not for this dialog.
+        """Check a mark that came back in a request; None when it is not ours or not for this
+        dialog.
 
         Otherwise gives the token of the flow towards the other side, empty when it has none.
         """

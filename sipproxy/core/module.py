@@ -1,6 +1,6 @@
 """The base of a module: a service with directives, and defaults for what few modules change."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
 from zope.interface import implementer
@@ -30,10 +30,10 @@ class NotConfigured(Exception):
 class Module(Service):
     """What every module starts from.  Set ``name``; override `configured` to read settings."""
 
-    name: ClassVar[str] = ""  # type: ignore[misc]  # a class constant here, an attribute in Service
-    deadline: ClassVar[float] = 5.0
-    before: ClassVar[tuple[str, ...]] = ()
-    after: ClassVar[tuple[str, ...]] = ()
+    name: str = ""
+    deadline: float = 5.0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     settings: "Settings"
     host: "IHost"

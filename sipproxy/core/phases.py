@@ -15,11 +15,13 @@ from sipproxy import interfaces
 
 
 class Phase:
-    """One row: the name, the interface of its hooks and the method called, how it is run, and why."""
+    """One row: the name, interface and method of its hooks, how it is run, and why."""
 
     __slots__ = ("help", "hook", "interface", "name", "run")
 
-    def __init__(self, name: str, interface: InterfaceClass, hook: str, run: str, text: str) -> None:
+    def __init__(
+        self, name: str, interface: InterfaceClass, hook: str, run: str, text: str
+    ) -> None:
         self.name = name
         self.interface = interface
         self.hook = hook

@@ -1,9 +1,9 @@
 """Runs the hooks of one phase: synchronously, until one really waits.
 
-`Pipeline.run` loops over the hooks of a phase; the first that returns something other than None ends
-the phase, whether it refuses or answers, and ``done`` is called with it.  When a hook returns a
-Deferred, the position is kept in a `Waiting` and the loop goes on from there when it fires, when the
-module's deadline passes, or not at all when the request is cancelled.
+`Pipeline.run` loops over the hooks of a phase; the first that returns something other than None
+ends the phase, whether it refuses or answers, and ``done`` is called with it.  When a hook
+returns a Deferred, the position is kept in a `Waiting` and the loop goes on from there when it
+fires, when the module's deadline passes, or not at all when the request is cancelled.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -39,7 +39,9 @@ class Hook:
 
     __slots__ = ("call", "deadline", "module", "nothing", "phase")
 
-    def __init__(self, phase: str, module: str, call: Callable[..., Any], deadline: float, run: str) -> None:
+    def __init__(
+        self, phase: str, module: str, call: Callable[..., Any], deadline: float, run: str
+    ) -> None:
         self.phase = phase
         self.module = module
         self.call = call
@@ -68,16 +70,23 @@ class MethodHooks:
     def __init__(self, modules: Sequence[IModule], method: str, in_dialog: bool) -> None:
         for phase in PHASES:
             hooks = tuple(
-                Hook(phase.name, module.name, getattr(module, phase.hook), module.deadline, phase.run)
+                Hook(
+                    phase.name, module.name, getattr(module, phase.hook), module.deadline, phase.run
+                )
                 for module in modules
-                if phase.interface.providedBy(module) and module.applies(phase.name, method, in_dialog)
+                if phase.interface.providedBy(module)
+                and module.applies(phase.name, method, in_dialog)
             )
             setattr(self, phase.name, hooks)
         #: Whether any hook stands before translation; requests in a dialog mostly find none.
-        self.walks = bool(self.check or self.authenticate or self.authorize or self.serve or self.normalize)
+        self.walks = bool(
+            self.check or self.authenticate or self.authorize or self.serve or self.normalize
+        )
 
 
-def choose_hooks(modules: Sequence[IModule]) -> tuple[dict[str, MethodHooks], dict[str, MethodHooks]]:
+def choose_hooks(
+    modules: Sequence[IModule],
+) -> tuple[dict[str, MethodHooks], dict[str, MethodHooks]]:
     """Choose, once for a configuration, the hooks of each method: outside and inside dialogs."""
     outside = {method: MethodHooks(modules, method, False) for method in METHODS}
     inside = {method: MethodHooks(modules, method, True) for method in METHODS}
@@ -87,7 +96,18 @@ def choose_hooks(modules: Sequence[IModule]) -> tuple[dict[str, MethodHooks], di
 class Waiting:
     """A hook that waits: the Deferred, where to go on, and the deadline."""
 
-    __slots__ = ("argument", "began", "context", "deferred", "done", "entry", "hooks", "index", "live", "pipeline")
+    __slots__ = (
+        "argument",
+        "began",
+        "context",
+        "deferred",
+        "done",
+        "entry",
+        "hooks",
+        "index",
+        "live",
+        "pipeline",
+    )
 
     def __init__(
         self,
@@ -122,7 +142,9 @@ class Waiting:
             seconds=hook.deadline,
             request=first_line(self.context),
         )
-        self.done(self.context, Refusal(500, f"{hook.module} did not answer in {hook.deadline:g} s"))
+        self.done(
+            self.context, Refusal(500, f"{hook.module} did not answer in {hook.deadline:g} s")
+        )
 
     def cancel(self) -> None:
         """Nobody needs the answer any more (CANCEL, lost connection, shutdown)."""
@@ -144,7 +166,9 @@ class Waiting:
         context = self.context
         if not self.live:
             if isinstance(result, Failure) and not result.check(CancelledError):
-                _log.info("pipeline.late", "a cancelled hook failed", error=result.getErrorMessage())
+                _log.info(
+                    "pipeline.late", "a cancelled hook failed", error=result.getErrorMessage()
+                )
             return
         self._end()
         self.pipeline.transactions.unschedule(self.entry)
@@ -170,9 +194,16 @@ class Pipeline:
         self.transactions = transactions
 
     def run(
-        self, hooks: tuple[Hook, ...], context: RequestContext, argument: Any, done: Done, start: int = 0
+        self,
+        hooks: tuple[Hook, ...],
+        context: RequestContext,
+        argument: Any,
+        done: Done,
+        start: int = 0,
     ) -> None:
-        """Run a phase from hook ``start`` on and call ``done`` with what came out, None for nothing."""
+        """Run a phase from hook ``start`` on and call ``done`` with what came out, None for
+        nothing.
+        """
         for index in range(start, len(hooks)):
             hook = hooks[index]
             began = perf_counter()
@@ -201,9 +232,13 @@ class Pipeline:
         waiting.deferred.addBoth(waiting.resume)
 
 
-def raised(hook: Hook, context: RequestContext, error: BaseException, seconds: float) -> Refusal:
+def raised(
+    hook: Hook, context: RequestContext, error: BaseException | None, seconds: float
+) -> Refusal:
     """Note that a hook raised, and give the 500 that its request costs."""
-    _log.failure("pipeline.raised", f"{hook.module} raised in {hook.phase} on {first_line(context)}", error)
+    error = error or RuntimeError("no exception")  # a Failure may have lost it; never seen
+    what = f"{hook.module} raised in {hook.phase} on {first_line(context)}"
+    _log.failure("pipeline.raised", what, error)
     context.because(("%s: %s", type(error).__name__, str(error)))
     context.decide(hook.phase, hook.module, RAISED, seconds)
     return Refusal(500, f"{hook.module} raised {type(error).__name__}")

@@ -27,9 +27,9 @@ SUPPORTED: Final = frozenset((b"path",))
 
 _MAX_USER_AGENT: Final = 64
 
-#: How a binding is reached, in front of its flow token: only by the flow (the phone stands behind a
-#: NAT), by the flow while it is there (a stream), or by its Contact (then the token only says what the
-#: server saw, and the sign whether that was a datagram).
+#: How a binding is reached, in front of its flow token: only by the flow (the phone stands behind
+#: a NAT), by the flow while it is there (a stream), or by its Contact (then the token only says
+#: what the server saw, and the sign whether that was a datagram).
 FLOW_ONLY: Final = b"+"
 FLOW_FIRST: Final = b"~"
 BY_CONTACT: Final = b"-"
@@ -69,7 +69,8 @@ class Registrar:
     def register(self, context: RequestContext, now: float) -> Registration | Refusal:
         """Carry out a REGISTER for one of our domains; ``now`` in wall clock seconds.
 
-        Raises what the registry raises when it is full, and ParseError for fields that make no sense.
+        Raises what the registry raises when it is full, and ParseError for fields that make no
+        sense.
         """
         request = context.request
         refusal = self._requires(request)
@@ -122,16 +123,24 @@ class Registrar:
             old = self._find(bindings, contact)
             if old is not None:
                 if _is_stale(request, old):
-                    return Refusal(500, "the CSeq is not higher than that of the binding's last change")
+                    return Refusal(
+                        500, "the CSeq is not higher than that of the binding's last change"
+                    )
                 bindings.remove(old)
             if seconds:
-                bindings.append(self._binding(context, contact, now, min(seconds, self.limits.longest)))
+                bindings.append(
+                    self._binding(context, contact, now, min(seconds, self.limits.longest))
+                )
         if len(bindings) > max(self.limits.most_contacts, len(current)):
             return Refusal(403, f"more than {self.limits.most_contacts} contacts")
         return bindings
 
     def _remove_all(self, request: Request, current: list[Binding]) -> list[Binding] | Refusal:
-        if request.count(b"contact") > 1 or len(request.values(b"contact")) > 1 or request.expires != 0:
+        if (
+            request.count(b"contact") > 1
+            or len(request.values(b"contact")) > 1
+            or request.expires != 0
+        ):
             return Refusal(400, "Contact: * stands alone, with Expires: 0")
         if any(_is_stale(request, binding) for binding in current):
             return Refusal(500, "the CSeq is not higher than that of a binding's last change")
@@ -159,7 +168,9 @@ class Registrar:
                 return binding
         return None
 
-    def _binding(self, context: RequestContext, contact: Contact, now: float, seconds: int) -> Binding:
+    def _binding(
+        self, context: RequestContext, contact: Contact, now: float, seconds: int
+    ) -> Binding:
         request = context.request
         uri = contact.uri
         if isinstance(uri, SipUri) and uri.headers:
@@ -201,7 +212,11 @@ def _is_stale(request: Request, binding: Binding) -> bool:
 
 def _number(text: str | None) -> int:
     """Read a small number that may be missing or nonsense."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return (
+        int(text)
+        if text is not None and text.isascii() and text.isdigit() and len(text) < 10
+        else 0
+    )
 
 
 def _kept_params(contact: Contact) -> bytes:
@@ -209,7 +224,9 @@ def _kept_params(contact: Contact) -> bytes:
     if not contact.params_raw:
         return b""
     parts = [part for part in _split_params(contact.params_raw) if part]
-    kept = [part for part in parts if part.partition(b"=")[0].strip().lower() not in (b"q", b"expires")]
+    kept = [
+        part for part in parts if part.partition(b"=")[0].strip().lower() not in (b"q", b"expires")
+    ]
     return b"".join(b";" + part for part in kept)
 
 
@@ -245,4 +262,3 @@ def _answer_headers(
         headers.extend((b"path", value) for value in request.values(b"path"))
     headers.append((b"date", strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(now)).encode()))
     return headers
-

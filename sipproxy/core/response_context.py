@@ -15,15 +15,17 @@ from sipproxy.core.context import RequestContext
 from sipproxy.core.outcomes import Refusal
 from sipproxy.core.ranking import better
 from sipproxy.core.targets import Target, in_groups
-from sipproxy.resolve.hop import Hop
 from sipproxy.message.message import Response
+from sipproxy.resolve.hop import Hop
 
 if TYPE_CHECKING:
     from sipproxy.core.forward import Forwarder
 
 
 class Branch:
-    """One target being tried: its hops, the client transaction of the present one, and the outcome."""
+    """One target being tried: its hops, the client transaction of the present one, and the
+    outcome.
+    """
 
     __slots__ = ("done", "hops", "locating", "responses", "target", "transaction")
 

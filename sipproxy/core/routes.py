@@ -32,7 +32,8 @@ class RouteReader:
         self._known_for: object = None
 
     def preprocess(self, context: RequestContext) -> None:
-        """Edit the request in place and set ``uri``, ``own``, ``in_dialog``, ``flow`` and ``routed``.
+        """Edit the request in place and set ``uri``, ``own``, ``in_dialog``, ``flow`` and
+        ``routed``.
 
         Raises ParseError for a Route that makes no sense.
         """
@@ -109,7 +110,9 @@ class RouteReader:
     def _without_own_maddr(self, context: RequestContext, uri: SipUri) -> SipUri:
         """Strip a maddr that names us (16.4): the request has arrived where it sent it."""
         maddr = uri.param("maddr")
-        if maddr is None or not context.generation.domains.is_own(maddr.strip("[]").lower(), uri.port):
+        if maddr is None or not context.generation.domains.is_own(
+            maddr.strip("[]").lower(), uri.port
+        ):
             return uri
         kept = [
             part

@@ -1,8 +1,8 @@
 """The transaction user: every request and every response enters the core here.
 
-A request is checked, loses our Route entries, and walks the phases of the pipeline; at the end it is
-answered, refused or forwarded.  The walk is a chain of short methods, each the ``done`` of the phase
-before it, so that a hook may wait anywhere without anything standing still.
+A request is checked, loses our Route entries, and walks the phases of the pipeline; at the end it
+is answered, refused or forwarded.  The walk is a chain of short methods, each the ``done`` of the
+phase before it, so that a hook may wait anywhere without anything standing still.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,9 @@ class ProxyCore:
         secret: bytes,
         run: bytes,
     ) -> None:
-        """``secret`` outlives restarts; ``run`` is a token (letters and digits) that differs in each."""
+        """``secret`` outlives restarts; ``run`` is a token (letters and digits) that differs in
+        each.
+        """
         self.transactions = transactions
         self.flows = flows
         self.generation = generation
@@ -118,7 +120,7 @@ class ProxyCore:
             self._walk(context)
 
     def response_received(self, transaction: Any | None, response: Response, peer: Peer) -> None:
-        """Take a response to the branch it belongs to; strays are dropped (RFC 6026 section 8.9)."""
+        """Take a response to the branch it belongs to; strays are dropped (RFC 6026 8.9)."""
         if transaction is None or transaction.user is None:
             self.strays += 1
             return
@@ -171,7 +173,9 @@ class ProxyCore:
             return refusal
         context.steering = self.branches.steering_hash(request)
         if self.branches.is_loop(request, context.steering):
-            return Refusal(482, "the request has been here before, and nothing about it has changed")
+            return Refusal(
+                482, "the request has been here before, and nothing about it has changed"
+            )
         self.routes.preprocess(context)
         context.hooks = context.generation.hooks_for(context.method, context.in_dialog)
         return None
@@ -288,7 +292,11 @@ class ProxyCore:
         return self._own(context.request, status, None, [])
 
     def _own(
-        self, request: Request, status: int, reason: bytes | None, headers: list[tuple[bytes, bytes]]
+        self,
+        request: Request,
+        status: int,
+        reason: bytes | None,
+        headers: list[tuple[bytes, bytes]],
     ) -> Response:
         signature = self.generation.options.signature
         if signature:
@@ -329,7 +337,9 @@ class ProxyCore:
 
     def _malformed(self, transaction: Any, request: Request, error: ParseError) -> None:
         self.malformed += 1
-        _log.info("request.malformed", "a request was refused", status=error.status, why=error.detail)
+        _log.info(
+            "request.malformed", "a request was refused", status=error.status, why=error.detail
+        )
         refusal = Refusal(error.status, error.detail, reason=None)
         self.transactions.respond(transaction, self._refusal_response(request, refusal))
 

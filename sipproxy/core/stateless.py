@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def forward_ack(context: RequestContext, forwarder: "Forwarder") -> None:
-    """Send an ACK to its one target; when that can't be found it is dropped, as nobody is to answer."""
+    """Send an ACK to its one target; when that can't be found it is dropped, as nobody is to
+    answer.
+    """
     target = context.targets[0]
     if target.flow is not None and not target.routes:
         forwarder.transactions.send(forwarder.copy(context, target, target.flow), target.flow)

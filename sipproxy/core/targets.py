@@ -51,7 +51,8 @@ class Target:
 
 
 def in_groups(targets: Sequence[Target], most: int) -> list[list[Target]]:
-    """Order targets into groups to be tried one after the other: by q, each URI once, few at a time.
+    """Order targets into groups to be tried one after the other: by q, each URI once, few at a
+    time.
 
     Targets of one q are tried together (RFC 3261 section 16.6), at the most ``most`` of them; the
     rest of that q follows as the next group.  A URI that stands twice is tried once (16.5).
@@ -65,7 +66,7 @@ def in_groups(targets: Sequence[Target], most: int) -> list[list[Target]]:
         if key not in seen:
             seen.add(key)
             by_q.setdefault(target.q, []).append(target)
-    groups = []
+    groups: list[list[Target]] = []
     for q in sorted(by_q, reverse=True):
         same = by_q[q]
         groups.extend(same[start : start + most] for start in range(0, len(same), most))

@@ -60,7 +60,9 @@ def always_loaded() -> tuple[str, ...]:
 
 
 def maker_of(name: str) -> Any | None:
-    """Find the maker of a module: ours, or one from a ``twisted/plugins/`` folder; None if unknown."""
+    """Find the maker of a module: ours, or one from a ``twisted/plugins/`` folder; None if
+    unknown.
+    """
     for maker in STANDARD_MODULES:
         if maker.name == name:
             return maker

@@ -14,7 +14,6 @@ from sipproxy.core.context import RequestContext
 from sipproxy.core.module import Module
 from sipproxy.core.outcomes import Identity, Refusal
 from sipproxy.core.targets import Target
-from sipproxy.resolve.hop import Hop
 from sipproxy.interfaces import (
     IAccountant,
     IAuthenticator,
@@ -31,6 +30,7 @@ from sipproxy.interfaces import (
 from sipproxy.message.builder import make_response
 from sipproxy.message.message import Message, Request, Response
 from sipproxy.message.uri import SipUri, Uri
+from sipproxy.resolve.hop import Hop
 
 
 @implementer(
@@ -74,7 +74,9 @@ class Example(Module):
             return None
         if context.uri.user != self.user or not context.own:
             return None
-        context.because("addressed to ExampleUser", str(self.settings.position("ExampleUser") or ""))
+        context.because(
+            "addressed to ExampleUser", str(self.settings.position("ExampleUser") or "")
+        )
         return make_response(context.request, 200, None, self.host.new_tag(), ())
 
     def normalize(self, context: RequestContext) -> None:

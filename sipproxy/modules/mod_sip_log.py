@@ -25,7 +25,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from zope.interface import implementer
 
@@ -170,7 +170,9 @@ def compile_format(line_format: str) -> tuple[str, list[Getter]]:
 
 def _literal(text: str, line_format: str) -> str:
     if "%" in text:
-        raise ValueError(f"{line_format!r} holds a % that means nothing; write %% for a percent sign")
+        raise ValueError(
+            f"{line_format!r} holds a % that means nothing; write %% for a percent sign"
+        )
     return text
 
 
@@ -184,7 +186,9 @@ def _getter(argument: str | None, item: str, written: str) -> Getter:
     if item in _SIMPLE and argument is None:
         return _SIMPLE[item]
     known = " ".join(f"%{name}" for name in sorted(_SIMPLE))
-    raise ValueError(f"{written} is not known in a log format; there are {known} %t %{{NAME}}i and %{{NAME}}x")
+    raise ValueError(
+        f"{written} is not known in a log format; there are {known} %t %{{NAME}}i and %{{NAME}}x"
+    )
 
 
 def _text(raw: bytes | None) -> str:
@@ -271,7 +275,7 @@ _SIMPLE: Final[dict[str, Getter]] = {
     "P": lambda context: str(os.getpid()),
 }
 
-_NAMED: Final[dict[str, Any]] = {
+_NAMED: Final[dict[str, Getter]] = {
     "from": _from,
     "to": _to,
     "target": _target,

@@ -1,4 +1,6 @@
-"""Answers what is meant for the server itself: OPTIONS (RFC 3261 section 11) and keep-alive NOTIFY."""
+"""Answers what is meant for the server itself: OPTIONS (RFC 3261 section 11) and keep-alive
+NOTIFY.
+"""
 
 from typing import Final
 

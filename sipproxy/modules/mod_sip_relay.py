@@ -61,7 +61,9 @@ class Relay(Module):
         return ""
 
     def _is_registered(self, context: RequestContext) -> bool:
-        """Say whether the From user is registered here from the address that the request came from."""
+        """Say whether the From user is registered here from the address that the request came
+        from.
+        """
         aor = self.host.domains.aor(context.request.from_.uri)
         if aor is None:
             return False

@@ -1,1 +1,2 @@
-"""Virtual time, a simulated network and call ladders: the kit our tests and module authors share."""
+"""Virtual time, a simulated network and call ladders: the kit our tests and module authors share.
+"""
