@@ -15,8 +15,8 @@ from typing import Any, Final
 import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
-from twisted.scripts._twistd_unix import ServerOptions
 from twisted.python.usage import Options as TwistedOptions
+from twisted.scripts._twistd_unix import ServerOptions
 
 from docs import generate
 from sipproxy.admin.cli import parser as sipctl_parser

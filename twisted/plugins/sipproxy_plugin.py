@@ -1,4 +1,4 @@
-"""Lets ``twistd`` find the server.  Strings only: nothing is imported until ``twistd sipproxy`` runs."""
+"""Lets ``twistd`` find the server.  Strings only: nothing is imported before it is asked for."""
 
 from twisted.application.service import ServiceMaker
 
