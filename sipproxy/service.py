@@ -47,6 +47,12 @@ _log = get_logger("service")
 
 #: Seconds between two slices of the sweep that takes expired bindings out.
 _SWEEP_EVERY: Final = 0.1
+_SWEEP_SMALL_EVERY: Final = 5.0
+
+#: A registry of so few addresses is swept in one slice.
+_SMALL: Final = 2000
+_WHOLE: Final = 10_000
+_SLICE: Final = 3_000
 
 #: Seconds that a stopping server waits for calls being set up to be answered.
 _DRAIN: Final = 0.2
@@ -242,12 +248,13 @@ class SipService(MultiService):
     def _sweep(self) -> None:
         """Take expired bindings out, a slice at a time."""
         if self.running and self.state is not None:
-            self.state.registry.sweep()
+            small = self.state.registry.aors <= _SMALL
+            self.state.registry.sweep(_WHOLE if small else _SLICE)
             try:
                 self.state.registry.flush()
             except JournalError as error:
                 _log.debug("registry.sweep", "the journal did not take the expiries", error=error)
-            self.reactor.callLater(_SWEEP_EVERY, self._sweep)
+            self.reactor.callLater(_SWEEP_SMALL_EVERY if small else _SWEEP_EVERY, self._sweep)
 
     def _signals(self) -> None:
         """USR1 reopens the logs; HUP too, until it reloads the configuration."""
