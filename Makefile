@@ -64,7 +64,7 @@ types: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m docs.generate $(DOCS_ARGS)
-	$(VENV)/bin/python -m pytest -q tests/test_docs.py
+	$(VENV)/bin/python -m pytest -q tests/test_docs.py tests/test_docs_examples.py
 
 bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m bench

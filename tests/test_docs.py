@@ -1,79 +1,37 @@
-"""The documentation is true: links lead somewhere, commands are accepted, examples run.
+"""The documentation is true: links lead somewhere, generated parts are current, examples are right.
 
-The pages are read with docutils, which is what forges show them with.
+What the pages tell people to type and to write is tried in ``test_docs_examples.py``.
 """
 
-import argparse
-import io
 import re
-import shlex
-from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from docutils import nodes
-from docutils.core import publish_doctree
-from twisted.python.usage import Options as TwistedOptions
-from twisted.scripts._twistd_unix import ServerOptions
 
 from docs import generate
-from sipproxy.admin.cli import parser as sipctl_parser
+from docs.drawings import draw
+from docs.pages import DOCS, PAGES, ROOT, blocks_of, code_lines, links_of, name_of, tree_of
 from sipproxy.admin.directives import all_rows
 from sipproxy.config.loader import Configuration, load
 from sipproxy.config.reader import read_from_disk, read_from_table
+from sipproxy.config.walk import Reader
 from sipproxy.modules import always_loaded, directives_of, known_modules
-from sipproxy.tap import Options
+from sipproxy.transaction.figures import CLIENT_NONINVITE, FIGURES, Figure, Row
+from sipproxy.transaction.machine import State
 
-ROOT: Final = Path(__file__).parent.parent
-DOCS: Final = ROOT / "docs"
 FRAGMENTS: Final = DOCS / "newsfragments"
-PAGES: Final = sorted([ROOT / "README.rst", *DOCS.rglob("*.rst")])
 SAMPLES: Final = sorted((ROOT / "conf").glob("*.conf"))
 
-#: Sections and words that are no directives of a line of their own.
-IN_BRACKETS: Final = frozenset(("IfModule", "IfDefine"))
+#: Sections: they do not stand on a line by themselves.
+SECTIONS: Final = frozenset(("IfModule", "IfDefine"))
+
+#: What acts on the file itself; the sample shows it in passing.
+STRUCTURE: Final = frozenset(("Include", "IncludeOptional", "LoadModule"))
 
 #: A word that could be a directive: two humps at least, nothing but letters, digits, underscores.
 CAMEL: Final = re.compile(r"(?:SIP_|[A-Z][a-z]+(?=[A-Z0-9_]))\w+$")
-
-
-def name_of(path: Path) -> str:
-    """Name a page as a reader would."""
-    return path.relative_to(ROOT).as_posix()
-
-
-@cache
-def tree_of(path: Path) -> nodes.document:
-    """Read a page.  What docutils has to say stands in ``warnings`` of the tree."""
-    said = io.StringIO()
-    settings = {"report_level": 2, "halt_level": 6, "warning_stream": said}
-    tree = publish_doctree(
-        path.read_text("utf-8"), source_path=str(path), settings_overrides=settings
-    )
-    tree["warnings"] = said.getvalue()
-    return tree
-
-
-def blocks_of(path: Path) -> Iterator[nodes.literal_block]:
-    """Give the literal blocks of a page."""
-    yield from tree_of(path).findall(nodes.literal_block)
-
-
-def language_of(block: nodes.literal_block) -> str:
-    """Give what a code block says it is written in; empty for a plain block."""
-    return " ".join(name for name in block["classes"] if name != "code")
-
-
-def code_lines() -> Iterator[tuple[str, str]]:
-    """Give each line of each literal block, and each literal in a sentence, with its page."""
-    for path in PAGES:
-        for block in blocks_of(path):
-            for line in block.astext().splitlines():
-                yield name_of(path), line
-        for literal in tree_of(path).findall(nodes.literal):
-            yield name_of(path), literal.astext()
 
 
 @cache
@@ -82,16 +40,16 @@ def directive_names() -> frozenset[str]:
     return frozenset(row.name for _owner, row in all_rows())
 
 
-def load_text(text: str) -> Configuration:
-    """Load a configuration that stands in a text."""
-    read = read_from_table({"/etc/sip/conf/sipd.conf": text})
-    return load(
-        "/etc/sip/conf/sipd.conf",
-        read,
-        directives_of,
-        always=always_loaded(),
-        known=known_modules(),
-    )
+def load_with(read: Reader, path: str) -> Configuration:
+    """Load a configuration with the modules that come with the server."""
+    modules, always = known_modules(), always_loaded()
+    return load(path, read, directives_of, always=always, known=modules)
+
+
+def faults_in(text: str) -> list[str]:
+    """Say what is wrong with a text as a configuration."""
+    path = "/etc/sip/conf/sipd.conf"
+    return [str(fault) for fault in load_with(read_from_table({path: text}), path).errors]
 
 
 class PageTests:
@@ -105,24 +63,16 @@ class PageTests:
     @pytest.mark.parametrize("path", PAGES, ids=name_of)
     def test_links_lead_somewhere(self, path: Path) -> None:
         """A link into the tree names a file that is there, and a heading that is on that page."""
-        broken = []
-        for link in tree_of(path).findall(nodes.reference):
-            target, _, fragment = str(link.get("refuri", "")).partition("#")
-            if not target or ":" in target:
-                continue
-            file = (path.parent / target).resolve()
-            if not file.exists() or (fragment and fragment not in tree_of(file).ids):
-                broken.append(str(link["refuri"]))
+        broken = [
+            f"{file}#{fragment}"
+            for file, fragment in links_of(path)
+            if not file.exists() or (fragment and fragment not in tree_of(file).ids)
+        ]
         assert not broken
 
     def test_every_page_is_in_the_contents(self) -> None:
         """A page that docs/README.rst does not lead to is not found by anybody."""
-        contents = DOCS / "README.rst"
-        linked = {
-            (DOCS / str(link["refuri"])).resolve()
-            for link in tree_of(contents).findall(nodes.reference)
-            if "refuri" in link
-        }
+        linked = {file for file, _fragment in links_of(DOCS / "README.rst")}
         hidden = {
             name_of(page)
             for page in PAGES
@@ -162,164 +112,106 @@ class GeneratedTests:
         assert text.startswith("Page\n\n.. generated: directive Listen\n")
         assert ":Syntax: ``Listen [ADDRESS:]PORT" in text
 
+    def test_check_names_what_would_change(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """``--check`` fails and writes nothing; without it the page is written."""
+        page = tmp_path / "docs" / "reference" / "new.rst"
+        monkeypatch.setattr(generate, "DOCS", page.parent.parent)
+        monkeypatch.setattr(generate, "wanted_pages", lambda: {page: "text\n"})
+        assert generate.main(["--check"]) == 1
+        assert "docs/reference/new.rst" in capsys.readouterr().out
+        assert not page.exists()
+        assert generate.main([]) == 0
+        assert page.read_text("utf-8") == "text\n"
+        assert generate.main(["--check"]) == 0
+
+
+class DrawingTests:
+    """The drawings of the transaction machines."""
+
+    @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+    @pytest.mark.parametrize("reliable", [False, True])
+    def test_shows_every_arrow(self, figure: Figure, reliable: bool) -> None:
+        """Each row of the table is one line, with its event and what is done."""
+        lines = draw(figure, reliable).splitlines()
+        for row in figure.arrows(reliable).values():
+            label = ": ".join(filter(None, (row.event, ", ".join(row.actions))))
+            drawn = [line for line in lines if line.strip("│ ").startswith(label)]
+            assert drawn, label
+
+    def test_an_arrow_ends_at_its_state(self) -> None:
+        """The lane of Completed begins where a final response is drawn and ends at that box."""
+        lines = draw(CLIENT_NONINVITE).splitlines()
+        first = next(line for line in lines if "200-699" in line)
+        box = next(line for line in lines if "─ Completed" in line)
+        assert first.index("┐") == box.index("┘")
+        assert box.count("◀") == 1
+
+    def test_an_arrow_upwards_is_refused(self) -> None:
+        """A machine that goes back cannot be drawn this way, and that is said."""
+        states = (State.TRYING, State.COMPLETED)
+        rows = (Row(State.COMPLETED, "again", State.TRYING),)
+        figure: Any = Figure("looping", "nowhere", states, ("again",), rows, ())
+        with pytest.raises(ValueError, match="points upwards"):
+            draw(figure)
+
 
 class DirectiveTests:
     """What the pages say about the configuration."""
 
     def test_no_page_speaks_of_a_directive_that_is_not_there(self) -> None:
-        """A name in a page that looks like a directive is one, or another name of the code."""
-        source = "\n".join(
-            path.read_text("utf-8")
-            for folder in ("sipproxy", "docs")
-            for path in (ROOT / folder).rglob("*.py")
-        )
-        known = set(re.findall(r"\w+", source)) | directive_names()
+        """A name in a page that looks like a directive is one, or another name of some code."""
+        folders = (ROOT / "sipproxy", DOCS)
+        files = [path for folder in folders for path in folder.rglob("*.py")]
+        code = [path.read_text("utf-8") for path in files]
+        code += [
+            text for page in PAGES for language, text in blocks_of(page) if "python" in language
+        ]
+        known = set(re.findall(r"\w+", "\n".join(code))) | directive_names()
         strange = {
-            (page, word)
+            (page, words[0])
             for page, line in code_lines()
-            if "=" not in line and (word := line.split()[0] if line.split() else "")
-            if CAMEL.match(word) and word not in known
+            if "=" not in line and (words := line.split())
+            if CAMEL.match(words[0]) and words[0] not in known
         }
         assert not strange
 
     @pytest.mark.parametrize("path", PAGES, ids=name_of)
     def test_examples_of_configurations_are_right(self, path: Path) -> None:
         """A block that begins with a directive can be put into a file as it stands."""
-        for block in blocks_of(path):
-            words = block.astext().split()
-            if language_of(block) or not words or words[0].strip("<") not in directive_names():
+        for language, text in blocks_of(path):
+            words = text.split()
+            if language or words[0].strip("<") not in directive_names() or "NAME" in words:
                 continue
-            if "FILE" in words or "NAME" in words or "..." in words:
-                continue  # a syntax line
-            wrong = [str(fault) for fault in load_text(block.astext() + "\n").errors]
-            assert not wrong
+            assert faults_in(text + "\n") == []
 
     @pytest.mark.parametrize("path", SAMPLES, ids=name_of)
     def test_sample_has_no_fault(self, path: Path) -> None:
         """A file in conf/ can be used as it is."""
-        found = load(
-            str(path), read_from_disk, directives_of, always=always_loaded(), known=known_modules()
-        )
-        assert [str(fault) for fault in found.faults] == []
+        assert [str(fault) for fault in load_with(read_from_disk, str(path)).faults] == []
 
     def test_sample_describes_every_directive(self) -> None:
         """conf/sipd.conf has each directive, commented out, with a sentence before it."""
         text = (ROOT / "conf" / "sipd.conf").read_text("utf-8")
-        given = set(re.findall(r"^\s*#?([A-Z]\w+)\b", text, re.MULTILINE))
+        shown = set(re.findall(r"^\s*#?([A-Z]\w+)\b", text, re.MULTILINE))
         explained = set(re.findall(r"^\s*# (\w+): ", text, re.MULTILINE))
-        wanted = {row.name for _owner, row in all_rows() if not row.ignored} - IN_BRACKETS
-        assert wanted - given == set()
-        assert wanted - explained - {"Include", "IncludeOptional", "LoadModule"} == set()
+        wanted = {row.name for _owner, row in all_rows() if not row.ignored} - SECTIONS
+        assert wanted - shown == set()
+        assert wanted - explained - STRUCTURE == set()
 
     def test_examples_of_the_sample_are_right(self) -> None:
         """Each example of conf/sipd.conf works when its comment sign is taken away."""
         text = (ROOT / "conf" / "sipd.conf").read_text("utf-8")
         examples = re.findall(r"^\s*#([A-Z]\w+ .*)$", text, re.MULTILINE)
         assert len(examples) > 30
+        loaded = "".join(f"LoadModule {name}\n" for name in known_modules())
         wrong = [
-            f"{line}: {fault.text}"
+            (line, faults)
             for line in examples
-            if not line.startswith("Include")
-            for fault in load_text(
-                "".join(f"LoadModule {m}\n" for m in known_modules()) + line
-            ).errors
+            if not line.startswith("Include") and (faults := faults_in(loaded + line + "\n"))
         ]
         assert not wrong
-
-
-# --- commands -------------------------------------------------------------------------------------
-
-
-class OnlyOptions(Options):
-    """The server's options without what comes of them."""
-
-    def postOptions(self) -> None:
-        """Read no file."""
-
-
-def sipctl_fault(arguments: Sequence[str]) -> str:
-    """Say why sipctl would not take these words; empty when it does."""
-    try:
-        parsed = sipctl_parser().parse_args(arguments)
-    except SystemExit as left:
-        return "" if left.code == 0 else f"status {left.code}"
-    return "" if parsed.verb is not None or not arguments else "no verb"
-
-
-def twistd_fault(arguments: Sequence[str]) -> str:
-    """Say why twistd would not take these words."""
-    if "sipproxy" not in arguments:
-        return ""
-    at = list(arguments).index("sipproxy")
-    for options, words in ((ServerOptions(), arguments[:at]), (OnlyOptions(), arguments[at + 1 :])):
-        options_of: Any = options
-        fault = options_fault(options_of, words)
-        if fault:
-            return fault
-    return ""
-
-
-def options_fault(options: TwistedOptions, words: Sequence[str]) -> str:
-    """Ask Twisted's parser."""
-    names = {name.rstrip("=") for name in options.longOpt} | set(options.shortOpt.replace(":", ""))
-    for word in words:
-        if word.startswith("-") and word.lstrip("-").partition("=")[0] not in names:
-            return f"{word} is no option"
-    return ""
-
-
-def commands(program: str) -> list[tuple[str, list[str]]]:
-    """Find the calls of a program in the pages, as lists of words."""
-    found = []
-    pattern = re.compile(rf"(?:^|[\s/=]){program}((?: [^;|>]*)?)$")
-    for page, line in code_lines():
-        match = pattern.search(line.split("#")[0].rstrip())
-        if match and "program" not in line:
-            found.append((page, shlex.split(match.group(1))))
-    return found
-
-
-class CommandTests:
-    """What the pages tell people to type."""
-
-    def test_sipctl_takes_them(self) -> None:
-        """Every ``sipctl`` line of the pages has a verb and options that exist."""
-        found = commands("sipctl")
-        assert len(found) > 5
-        wrong = [(page, words, why) for page, words in found if (why := sipctl_fault(words))]
-        assert not wrong
-
-    def test_twistd_takes_them(self) -> None:
-        """Every ``twistd`` line of the pages has options that exist."""
-        found = commands("twistd")
-        assert len(found) >= 3
-        wrong = [(page, words, why) for page, words in found if (why := twistd_fault(words))]
-        assert not wrong
-
-    def test_make_has_the_verbs(self) -> None:
-        """Every ``make`` line of the pages names a verb of the Makefile."""
-        verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-        called = {words[0] for _page, words in commands("make") if words and words[0].isalpha()}
-        assert {"run", "test"} <= called <= verbs
-
-    def test_wrong_ones_are_noticed(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """The checks above would see a verb or an option that is not there."""
-        assert sipctl_fault(["configtset"])
-        assert sipctl_fault(["configtest", "--no-such"])
-        assert twistd_fault(["sipproxy", "--no-such"])
-        assert twistd_fault(["--no-such", "sipproxy"])
-        assert "configtset" in capsys.readouterr().err
-
-    def test_verbs_are_all_described(self) -> None:
-        """The reference has a section for each verb."""
-        text = (DOCS / "reference" / "command-line.rst").read_text("utf-8")
-        action: Any = next(
-            action
-            for action in sipctl_parser()._actions
-            if isinstance(action, argparse._SubParsersAction)
-        )
-        for verb in action.choices:
-            assert f"\nsipctl {verb}\n~" in text
 
 
 class NewsTests:
@@ -330,9 +222,8 @@ class NewsTests:
         """Named as towncrier wants it, and one or two sentences long."""
         if path.name == "README.rst":
             return
-        assert re.fullmatch(
-            r"(\d+|\+[a-z0-9-]+)\.(feature|bugfix|doc|removal|misc)\.rst", path.name
-        )
+        kinds = "feature|bugfix|doc|removal|misc"
+        assert re.fullmatch(rf"(\d+|\+[a-z0-9-]+)\.({kinds})\.rst", path.name)
         text = " ".join(path.read_text("utf-8").split())
         assert text.endswith(".")
         assert 1 <= len(re.findall(r"\.(?= [A-Z`]|$)", text)) <= 2
