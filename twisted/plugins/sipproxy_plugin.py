@@ -5,6 +5,6 @@ from twisted.application.service import ServiceMaker
 serviceMaker = ServiceMaker(
     "sipproxy",
     "sipproxy.tap",
-    "A SIP proxy and registrar whose pipeline is made of modules.",
+    "A SIP proxy and registrar.",
     "sipproxy",
 )
