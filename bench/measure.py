@@ -85,8 +85,8 @@ class Bench:
                 f"\n{tally.first_refusal}"
             )
 
-    def calls(self) -> Round:
-        """Make calls at the plan's rate; the lead-in, if any, is not counted."""
+    def calls(self, steady: bool = True) -> Round:
+        """Make calls at the plan's rate; the lead-in, there when `steady`, is not counted."""
         plan = self.plan
         answering = Job(
             "uas_call", self.server.address, _far(plan), local_port=self._callee_port,
@@ -94,7 +94,7 @@ class Bench:
         )  # fmt: skip
         with Sipp(answering, self._folder) as callee:
             callee.wait_until_listening()
-            if plan.lead_in:
+            if plan.lead_in and steady:
                 self._call(plan.lead_in)
             before = self.server.cpu()
             caller = self._call(plan.seconds)
@@ -134,7 +134,7 @@ class Bench:
     def calls_beside_parked(self) -> tuple[Round, Round]:
         """Make calls as always, then again while very many other calls ring for ever."""
         plan = self.plan
-        without = self.calls()
+        without = self.calls(steady=False)
         silent_port = free_port()
         silent = CALLEES
         register_many(self.server.address, 1, f"{LOOPBACK}:{silent_port}", first=silent)
@@ -149,14 +149,17 @@ class Bench:
         )  # fmt: skip
         with Sipp(ringing, self._folder) as callee, Sipp(waiting, self._folder) as caller:
             _wait_until_parked(self.server, callee, caller, plan)
-            beside = self.calls()
+            beside = self.calls(steady=False)
         return without, beside
 
     def bytes_a_binding(self, count: int) -> float:
-        """Register so many users more; give the growth of the resident memory for each."""
+        """Register so many users more; give the growth of the resident memory for each.
+
+        Over TCP, where no transaction lingers: what grows is what a binding takes.
+        """
         before = self.server.resident()
         contact = f"{LOOPBACK}:{self._callee_port}"
-        tally = register_many(self.server.address, count, contact, first=CALLEES + 1)
+        tally = register_many(self.server.address, count, contact, CALLEES + 1, transport="tcp")
         if tally.accepted != count:
             raise MeasureFailed(
                 f"{self.server.name}: {tally.accepted} of {count} users could register"

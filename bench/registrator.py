@@ -1,4 +1,4 @@
-"""Registers or asks for very many users quickly: one UDP socket, a window of open requests."""
+"""Registers or asks for very many users quickly: one socket, a window of open requests."""
 
 import select
 import socket
@@ -15,7 +15,7 @@ _RESEND_AFTER: Final = 0.5
 _PATIENCE: Final = 30.0
 _REQUEST: Final = (
     "REGISTER sip:{domain} SIP/2.0\r\n"
-    "Via: SIP/2.0/UDP {host}:{own};branch=z9hG4bK-{number:08x}{cseq:04x};rport\r\n"
+    "Via: SIP/2.0/{transport} {host}:{own};branch=z9hG4bK-{number:08x}{cseq:04x};rport\r\n"
     "Max-Forwards: 70\r\n"
     "From: <sip:{user}@{domain}>;tag={number:08x}\r\n"
     "To: <sip:{user}@{domain}>\r\n"
@@ -53,13 +53,14 @@ def register_many(
     first: int = 0,
     cseq: int = 1,
     patience: float = 30.0,
+    transport: str = "udp",
     on_accepted: Callable[[int], object] | None = None,
 ) -> Tally:
-    """Register `count` users, one contact each.
+    """Register `count` users, one contact each, over UDP or over one connection.
 
     `on_accepted` hears how many were accepted so far; `patience` is how long nothing may come.
     """
-    run = _Run(target, contact, cseq, patience)
+    run = _Run(target, contact, cseq, patience, transport)
     run.on_accepted = on_accepted
     return run.work(range(first, first + count))
 
@@ -70,11 +71,20 @@ def ask_many(target: tuple[str, int], numbers: Sequence[int], cseq: int = 1) -> 
 
 
 class _Run:
-    def __init__(self, target: tuple[str, int], contact: str, cseq: int, patience: float) -> None:
+    def __init__(
+        self,
+        target: tuple[str, int],
+        contact: str,
+        cseq: int,
+        patience: float,
+        transport: str = "udp",
+    ) -> None:
         self._target = target
         self._contact = contact
         self._cseq = cseq
         self._patience = patience
+        self._transport = transport
+        self._unread = b""
         self._own = 0
         self._open: dict[int, float] = {}
         self._tally = Tally()
@@ -82,7 +92,8 @@ class _Run:
 
     def work(self, numbers: Sequence[int]) -> Tally:
         begin = time.monotonic()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        kind = socket.SOCK_DGRAM if self._transport == "udp" else socket.SOCK_STREAM
+        with socket.socket(socket.AF_INET, kind) as ours:
             ours.bind((LOOPBACK, 0))
             ours.connect(self._target)
             ours.setblocking(False)
@@ -104,14 +115,15 @@ class _Run:
                 heard = now
             elif now - heard > self._patience:
                 return
-            self._resend(ours, now)
+            if self._transport == "udp":
+                self._resend(ours, now)
 
     def _send(self, ours: socket.socket, number: int) -> None:
         user = user_name(number)
         contact = self._contact and _CONTACT.format(user=user, contact=self._contact, number=number)
         text = _REQUEST.format(
-            domain=LOOPBACK, host=LOOPBACK, own=self._own, number=number, cseq=self._cseq,
-            user=user, contact=contact,
+            transport=self._transport.upper(), domain=LOOPBACK, host=LOOPBACK, own=self._own,
+            number=number, cseq=self._cseq, user=user, contact=contact,
         )  # fmt: skip
         self._open[number] = time.monotonic()
         try:
@@ -126,11 +138,21 @@ class _Run:
                 data = ours.recv(65535)
             except (BlockingIOError, ConnectionRefusedError):
                 return heard
+            if not data:
+                raise ConnectionError("the server has closed the connection")
             heard = True
-            at = data.find(_CALL_ID) + len(_CALL_ID)
-            number = int(data[at : at + 8], 16)
-            if data[8:9] == b"1" or self._open.pop(number, None) is None:
+            if self._transport == "udp":
+                self._take(data)
                 continue
+            # None of the answers has a body.
+            *whole, self._unread = (self._unread + data).split(b"\r\n\r\n")
+            for message in whole:
+                self._take(message)
+
+    def _take(self, data: bytes) -> None:
+        at = data.find(_CALL_ID) + len(_CALL_ID)
+        number = int(data[at : at + 8], 16)
+        if data[8:9] != b"1" and self._open.pop(number, None) is not None:
             self._count(number, data)
 
     def _count(self, number: int, data: bytes) -> None:

@@ -78,13 +78,14 @@ def _available(names: Sequence[str], findings: Findings) -> list[str]:
     return list(names)
 
 
-def _server(name: str, folder: Path) -> Server:
+def _server(name: str, folder: Path, tcp: bool = False) -> Server:
     server: Server
     if name == OURS:
         server = SipProxy(folder, lines=_LINES)
     else:
         kind = name.removeprefix("kamailio-")
-        server = Kamailio(folder, allocator=None if kind == "default" else kind)
+        defines = ["WITH_TCP"] if tcp else []
+        server = Kamailio(folder, allocator=None if kind == "default" else kind, defines=defines)
     server.cores, _ = split_cores()
     return server
 
@@ -107,13 +108,14 @@ def _measure(
                 _say(f"round {number + 1} of {plan.rounds}: {bench.server.name}")
                 findings.rounds.append(bench.calls())
                 findings.rounds.append(bench.registrations())
-        for bench in benches:
-            _say(f"memory and pauses: {bench.server.name}")
-            bytes_each = bench.bytes_a_binding(plan.bindings)
-            findings.bytes_a_binding[bench.server.name] = bytes_each
-            if bench.server.name in watched:
-                findings.pauses[bench.server.name] = bench.pauses(driving)
     findings.rounds.sort(key=lambda one: _NAMES.index(one.server))
+    for name in names:
+        _say(f"memory and pauses: {name}")
+        with _server(name, folder / f"{name}-memory", tcp=True) as server:
+            bench = Bench(server, folder / f"{name}-memory-sipp", plan)
+            findings.bytes_a_binding[name] = bench.bytes_a_binding(plan.bindings)
+            if name in watched:
+                findings.pauses[name] = bench.pauses(driving)
     for name in watched:
         _say(f"parked calls: {name}")
         with _server(name, folder / f"{name}-parked") as server:

@@ -18,7 +18,10 @@ from bench.processes import LOOPBACK, cpu_seconds, family, free_port, resident_b
 ROOT: Final = Path(__file__).parent.parent
 _START_DEADLINE: Final = 30.0
 _STOP_DEADLINE: Final = 30.0
-_PROBE = (
+_FAULT_SIGNS: Final = ("Traceback", "[error]", "[crit]", "Unhandled", "Segmentation")
+#: What twistd says, as an error, about the file that a killed process could not take away.
+_STALE: Final = "Removing stale pidfile"
+_PROBE: Final = (
     "OPTIONS sip:{host}:{port} SIP/2.0\r\n"
     "Via: SIP/2.0/UDP {host}:{own};branch=z9hG4bK-up-{number};rport\r\n"
     "Max-Forwards: 70\r\n"
@@ -45,8 +48,7 @@ class Server:
         self.host = host
         self.port = free_port() if port is None else port
         self.cores: set[int] = os.sched_getaffinity(0)
-        #: Words before the command, such as `ip netns exec NAME`.
-        self.prefix: Sequence[str] = ()
+        self.environment: dict[str, str] = {"PYTHONPATH": str(ROOT)}
         self._process: subprocess.Popen[bytes] | None = None
         self._console: IO[bytes] | None = None
 
@@ -80,13 +82,12 @@ class Server:
 
     def start(self, probe: bool = True) -> None:
         """Start it, and unless told otherwise wait until it answers a request."""
-        command = [*self.prefix, *self.command()]
         self._console = (self.folder / "console").open("ab")
         with started_on(self.cores):
             self._process = subprocess.Popen(
-                command,
+                self.command(),
                 cwd=self.folder,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                env=os.environ | self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=self._console,
                 stderr=subprocess.STDOUT,
@@ -170,12 +171,22 @@ class SipProxy(Server):
         super().__init__(folder, host, port)
         self.lines = list(lines)
         self.domain = domain
+        self.launcher = [str(Path(sys.executable).parent / "twistd")]
 
     @property
     def error_log(self) -> str:
         """What stands in its error log."""
         path = self.folder / "logs" / "error_log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def faults(self) -> list[str]:
+        """Give the lines of error log and console that tell of an error of its own making."""
+        lines = (self.error_log + self.console).splitlines()
+        return [
+            line
+            for line in lines
+            if any(sign in line for sign in _FAULT_SIGNS) and _STALE not in line
+        ]
 
     def command(self) -> list[str]:
         """Write sipd.conf and its folders, and give the twistd command."""
@@ -189,8 +200,8 @@ class SipProxy(Server):
             *self.lines,
         ]
         configuration.write_text("\n".join(lines) + "\n")
-        twistd = Path(sys.executable).parent / "twistd"
-        return [str(twistd), "--nodaemon", "--pidfile=", "sipproxy", "-f", str(configuration)]
+        words = ["--nodaemon", "--pidfile=", "sipproxy", "-f", str(configuration)]
+        return [*self.launcher, *words]
 
 
 class Kamailio(Server):

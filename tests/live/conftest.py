@@ -10,7 +10,7 @@ from bench.processes import LOOPBACK, free_port
 from bench.registrator import register_many, user_name
 from bench.servers import Server
 from bench.sipp import Job, Outcome, Sipp
-from tests.live.server import live_server
+from tests.live.server import make_server, running
 
 RunCalls: TypeAlias = Callable[[Job, Job], tuple[Outcome, Outcome]]
 
@@ -36,8 +36,8 @@ def programs() -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server on a free port; after the last test of the module it must have ended well."""
-    with live_server(tmp_path_factory.mktemp("server")) as running:
-        yield running
+    with running(make_server(tmp_path_factory.mktemp("server"))) as started:
+        yield started
 
 
 class Callees:

@@ -5,20 +5,23 @@ shows whether a test that fails is at fault itself.
 """
 
 import contextlib
+import json
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from bench.processes import LOOPBACK
 from bench.servers import Kamailio, Server, SipProxy
 
-LiveServer: TypeAlias = Server
-
 #: Whether the reference stands in for the server.
 REFERENCE: Final = os.environ.get("SIPPROXY_LIVE_SERVER") == "kamailio"
-_BAD_SIGNS: Final = ("Traceback", "[error]", "[crit]", "Unhandled", "Segmentation")
+#: Seconds that a watched server may take to answer, and that its timers may take to run out.
+_ANSWER: Final = 10.0
+_DRAIN: Final = 30.0
 
 
 def make_server(
@@ -35,16 +38,40 @@ def make_server(
     return SipProxy(folder, host, port, lines=lines, domain=domain)
 
 
+def make_watched(folder: Path, lines: Sequence[str] = ()) -> Server:
+    """A server that can be asked what it holds: see `holdings`."""
+    server = make_server(folder, lines=lines)
+    if isinstance(server, SipProxy):
+        server.launcher = [sys.executable, str(Path(__file__).parent / "watched.py")]
+        server.environment["WATCHED_FILE"] = str(folder / "held.json")
+    return server
+
+
+def holdings(server: Server) -> dict[str, int]:
+    """How many transactions and contexts of requests a watched server holds at this moment."""
+    answer = server.folder / "held.json"
+    answer.unlink(missing_ok=True)
+    os.kill(server.pids[0], signal.SIGUSR2)
+    limit = time.monotonic() + _ANSWER
+    while not answer.exists():
+        assert server.alive and time.monotonic() < limit, "the watched server does not answer"
+        time.sleep(0.02)
+    counts: dict[str, int] = json.loads(answer.read_text())
+    return counts
+
+
+def wait_until_empty(server: Server) -> None:
+    """Wait for the timers: then a watched server must hold no transaction and no context."""
+    limit = time.monotonic() + _DRAIN
+    while any((counts := holdings(server)).values()):
+        assert time.monotonic() < limit, f"still there: {counts}"
+        time.sleep(0.2)
+
+
 @contextlib.contextmanager
-def live_server(
-    folder: Path,
-    host: str = LOOPBACK,
-    port: int | None = None,
-    domain: str = LOOPBACK,
-    lines: Sequence[str] = (),
-) -> Iterator[Server]:
+def running(server: Server) -> Iterator[Server]:
     """A server that runs while the block lasts; afterwards it must have ended well."""
-    with make_server(folder, host, port, domain, lines) as server:
+    with server:
         yield server
         must_be_sound(server)
         code = server.stop()
@@ -56,8 +83,6 @@ def live_server(
 
 def must_be_sound(server: Server) -> None:
     """Fail when the server has noted an error of its own making."""
-    if not isinstance(server, SipProxy):
-        return
-    for where, text in (("error_log", server.error_log), ("console", server.console)):
-        bad = [line for line in text.splitlines() if any(sign in line for sign in _BAD_SIGNS)]
-        assert not bad, f"{where} of {server.folder}:\n" + "\n".join(bad[:20])
+    if isinstance(server, SipProxy):
+        bad = server.faults()
+        assert not bad, f"{server.folder}:\n" + "\n".join(bad[:20])

@@ -17,8 +17,9 @@ from typing import Final
 import pytest
 
 from bench.namespaces import Namespace
+from bench.servers import Server
 from tests.live.phone import Phone
-from tests.live.server import LiveServer, live_server
+from tests.live.server import make_server, running
 
 pytestmark = [
     pytest.mark.live,
@@ -59,13 +60,14 @@ def _point_to_point(provider: Namespace, router: Namespace, address: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Street, LiveServer]]:
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Street, Server]]:
     """The street, and a server that serves it at port 5060."""
     with contextlib.ExitStack() as stack:
         built = Street(stack)
         with built.server.entered():
             folder: Path = tmp_path_factory.mktemp("nat")
-            server = stack.enter_context(live_server(folder, host=SERVER, port=5060, domain=DOMAIN))
+            server = make_server(folder, host=SERVER, port=5060, domain=DOMAIN)
+            stack.enter_context(running(server))
         yield built, server
 
 
@@ -86,7 +88,7 @@ def phone_at(home: Namespace, user: str, transport: str) -> Iterator[Phone]:
 class SameContactTests:
     """What two phones do that look the same from outside."""
 
-    def test_both_call_each_other(self, street: tuple[Street, LiveServer], transport: str) -> None:
+    def test_both_call_each_other(self, street: tuple[Street, Server], transport: str) -> None:
         """Each rings the other, changes the call and hangs up; nobody hears of a third party."""
         homes, _ = street
         anna_name, ben_name = f"anna-{transport}", f"ben-{transport}"
