@@ -4,15 +4,11 @@ import argparse
 import re
 from collections.abc import Iterable, Sequence
 
+from docs.rst import heading, page_of
 from sipproxy.admin.cli import parser as sipctl_parser
 from sipproxy.tap import Options
 
 _INTRODUCTION = """\
-.. Written by make docs from the code: change it there.
-
-Command line
-============
-
 There are two programs.  ``twistd sipproxy`` is the server; ``sipctl`` looks at it and at its
 configuration.
 
@@ -79,7 +75,7 @@ def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
 def verb_text(words: Sequence[str], parser: argparse.ArgumentParser, common: set[str]) -> str:
     """Describe a verb and the verbs below it."""
     name = " ".join(words)
-    text = f"{name}\n{'~' * len(name)}\n\n{sentence(parser.description or '')}\n\n"
+    text = f"{heading(name, '~')}\n{sentence(parser.description or '')}\n\n"
     text += options_table(row for row in parser_rows(parser) if row[0] not in common)
     for verb, below in verbs_of(parser).items():
         text += verb_text((*words, verb), below, common)
@@ -94,4 +90,4 @@ def command_line_page() -> str:
     text += f"sipctl\n------\n\n{sentence(top.description or '')}\n\n{_SIPCTL}{options_table(rows)}"
     for verb, below in verbs_of(top).items():
         text += verb_text(("sipctl", verb), below, {option for option, _words in rows})
-    return text.rstrip() + "\n"
+    return page_of("Command line", text.rstrip() + "\n")

@@ -13,7 +13,7 @@ pages that would change are named, and the exit status is 1.
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from zope.interface import implementedBy
 
 from docs.command_line import command_line_page
 from docs.drawings import draw
+from docs.log_events import log_events_page
+from docs.rst import as_literals, heading, indented, literal, page_of, table
 from sipproxy.admin.directives import all_rows, directive_block, reference_page
 from sipproxy.core.phases import PHASES
 from sipproxy.modules import STANDARD_MODULES, class_of
@@ -29,47 +31,10 @@ from sipproxy.transaction.figures import FIGURES
 DOCS: Final = Path(__file__).parent
 PACKAGE: Final = DOCS.parent / "sipproxy"
 
-DO_NOT_EDIT: Final = ".. Written by make docs from the code: change it there.\n"
-
 _BLOCK: Final = re.compile(
     r"^\.\. generated: (?P<what>[^\n]+)\n(?P<text>.*?)^\.\. end of generated$",
     re.DOTALL | re.MULTILINE,
 )
-
-_LOG_METHODS: Final = frozenset(("error", "warn", "notice", "info", "debug", "failure"))
-_EVENT: Final = re.compile(r"[a-z_]+(\.[a-z_0-9]+)+$")
-
-
-# --- pieces of reStructuredText -------------------------------------------------------------------
-
-
-def heading(text: str, line: str = "=") -> str:
-    """Underline a heading."""
-    return f"{text}\n{line * len(text)}\n"
-
-
-def literal(text: str) -> str:
-    """Print a piece of code inside a sentence."""
-    return f"``{text}``"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Make a list table."""
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in (head, *rows):
-        for number, cell in enumerate(row):
-            lines.append(f"   {'*' if number == 0 else ' '} - {cell}".rstrip())
-    return "\n".join(lines) + "\n"
-
-
-def indented(text: str) -> str:
-    """Set a text in from the margin, as a literal block wants it."""
-    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
-
-
-def as_literals(text: str) -> str:
-    """Turn the single backquotes of docstrings, which name things of the code, into literals."""
-    return re.sub(r"(?<!`)`([^`\n]+)`(?![`_])", r"``\1``", text)
 
 
 # --- modules and their directives -----------------------------------------------------------------
@@ -102,11 +67,6 @@ def directives_page() -> str:
 
 
 # --- the other reference pages --------------------------------------------------------------------
-
-
-def page_of(title: str, text: str) -> str:
-    """Put a whole page together."""
-    return f"{DO_NOT_EDIT}\n{heading(title)}\n{text}"
 
 
 HOW_RUN: Final = {
@@ -170,44 +130,6 @@ def interfaces_page() -> str:
         if isinstance(node, ast.ClassDef):
             text += interface_text(node)
     return page_of("Interfaces", text.rstrip() + "\n")
-
-
-def logged_events() -> Iterator[tuple[str, str, str, str]]:
-    """Find every event that the code logs: its name, level, sentence and file."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                continue
-            if node.func.attr not in _LOG_METHODS or len(node.args) < 2:
-                continue
-            event = node.args[0]
-            if isinstance(event, ast.Constant) and _EVENT.match(str(event.value)):
-                level = "error" if node.func.attr == "failure" else node.func.attr
-                file = path.relative_to(PACKAGE.parent).as_posix()
-                yield str(event.value), level, sentence_of(node.args[1]), file
-
-
-def sentence_of(node: ast.expr) -> str:
-    """Give the text of a log call, with an ellipsis for what is filled in."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(
-            str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
-        )
-    if isinstance(node, ast.BinOp):
-        return sentence_of(node.left) + sentence_of(node.right)
-    return "…"
-
-
-def log_events_page() -> str:
-    """List every event of the error log."""
-    rows = sorted({(literal(e), level, text, file) for e, level, text, file in logged_events()})
-    text = (
-        "Every event of the error log.  The names never change; the sentences may.\n"
-        "``LogLevel`` says how much is written: a level includes those above it.\n\n"
-    )
-    return page_of("Log events", text + table(("Event", "Level", "Sentence", "Said by"), rows))
 
 
 # --- putting pages together -----------------------------------------------------------------------
