@@ -60,7 +60,7 @@ class Nat:
         """Put somebody behind the box."""
         self._inside[address] = (receive, refused)
 
-    def detach(self, address: Address) -> None:
+    def detach(self, address: Address, gone: bool = False) -> None:
         """Take somebody from behind the box."""
         self._inside.pop(address, None)
 

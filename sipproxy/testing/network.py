@@ -86,8 +86,8 @@ class Wire(Protocol):
     def attach(self, address: Address, receive: Receive, refused: Refused | None = None) -> None:
         """Deliver what is sent to an address."""
 
-    def detach(self, address: Address) -> None:
-        """Deliver there no more."""
+    def detach(self, address: Address, gone: bool = False) -> None:
+        """Deliver there no more; the host is ``gone`` too, or there and says so."""
 
     def send(self, data: bytes, source: Address, target: Address) -> None:
         """Send a datagram."""
@@ -128,26 +128,27 @@ class Network:
         self.streams = StreamNetwork(clock, self.delay, self.is_cut, self._stream_passage)
         self._random = Random(seed)
         self._ends: dict[Address, tuple[Receive, Refused | None]] = {}
-        self._hosts: dict[str, int] = {}
+        self._hosts: set[str] = set()
         self._watchers: list[Watch] = []
         self._cut: set[str] = set()
         self._rules: list[_Rule] = []
 
     def attach(self, address: Address, receive: Receive, refused: Refused | None = None) -> None:
         """Deliver what is sent to an address; ``refused`` hears of datagrams it sent in vain."""
-        if address not in self._ends:
-            self._hosts[address[0]] = self._hosts.get(address[0], 0) + 1
+        self._hosts.add(address[0])
         self._ends[address] = (receive, refused)
 
-    def detach(self, address: Address) -> None:
-        """Close a port: its host still is there, and says so to who sends to it."""
-        self._ends.pop(address, None)
+    def detach(self, address: Address, gone: bool = False) -> None:
+        """Close a port.
 
-    def vanish(self, host: str) -> None:
-        """Take a host away with all its ports: what is sent there is never heard of again."""
-        for address in [address for address in self._ends if address[0] == host]:
-            del self._ends[address]
-        self._hosts.pop(host, None)
+        Its host still is there, and says so to who sends to it, unless it is ``gone`` with all its
+        ports: then what is sent there is never heard of again.
+        """
+        self._ends.pop(address, None)
+        if gone:
+            for other in [other for other in self._ends if other[0] == address[0]]:
+                del self._ends[other]
+            self._hosts.discard(address[0])
 
     def cut(self, host: str) -> None:
         """Lose everything to and from a host until `mend`; its streams stand still meanwhile."""
