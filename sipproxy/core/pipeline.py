@@ -28,6 +28,7 @@ from sipproxy.core.outcomes import Refusal
 from sipproxy.core.phases import METHODS, PHASES
 from sipproxy.interfaces import IModule, ITransactions
 from sipproxy.log import get_logger
+from sipproxy.message.errors import ParseError
 
 _log = get_logger("pipeline")
 
@@ -209,6 +210,8 @@ class Pipeline:
             began = perf_counter()
             try:
                 result = hook.call(context) if argument is None else hook.call(context, argument)
+            except ParseError as error:
+                result = malformed(hook, context, error, perf_counter() - began)
             except Exception as error:
                 result = raised(hook, context, error, perf_counter() - began)
             else:
@@ -230,6 +233,13 @@ class Pipeline:
         context.decide(hook.phase, hook.module, WAITED)
         waiting.entry = self.transactions.schedule(self.transactions.now + hook.deadline, waiting)
         waiting.deferred.addBoth(waiting.resume)
+
+
+def malformed(hook: Hook, context: RequestContext, error: ParseError, seconds: float) -> Refusal:
+    """Refuse a request in which a module met a field that makes no sense."""
+    context.because(error.detail)
+    context.decide(hook.phase, hook.module, REFUSED, seconds)
+    return Refusal(error.status, error.detail)
 
 
 def raised(

@@ -328,20 +328,35 @@ class ProxyCore:
         self.transactions.respond(context.transaction, response)
         if first:
             tell(context.hooks.log, context)
+            if context.method != "INVITE":
+                self._let_go(context)
 
     def abandon(self, context: RequestContext) -> None:
         """End a request without an answer (RFC 4320: no 408 to a non-INVITE)."""
         context.status = 408
         tell(context.hooks.log, context)
+        self._let_go(context)
         self.transactions.abandon(context.transaction)
+
+    def _let_go(self, context: RequestContext) -> None:
+        """Forget a request that has its answer, although its transaction lingers for half a minute.
+
+        Only an INVITE is needed longer: further 2xx may come.
+        """
+        self.live.pop(context, None)
+        if context.transaction is not None:
+            context.transaction.user = None
 
     def _malformed(self, transaction: Any, request: Request, error: ParseError) -> None:
         self.malformed += 1
         _log.info(
             "request.malformed", "a request was refused", status=error.status, why=error.detail
         )
-        refusal = Refusal(error.status, error.detail, reason=None)
-        self.transactions.respond(transaction, self._refusal_response(request, refusal))
+        refusal = Refusal(error.status, error.detail)
+        try:
+            self.transactions.respond(transaction, self._refusal_response(request, refusal))
+        except ParseError:  # not even enough of it is there for an answer to find its way
+            self.transactions.abandon(transaction)
 
     # --- CANCEL
 
