@@ -11,6 +11,7 @@ from random import Random
 
 from sipproxy.message.builder import make_ack, make_cancel, make_response
 from sipproxy.message.errors import ParseError
+from sipproxy.message.fields import Via
 from sipproxy.message.message import Request, Response
 from sipproxy.message.parser import check, parse
 from sipproxy.message.stream import StreamFramer
@@ -85,6 +86,7 @@ def fixed_point(message: Request | Response) -> None:
     assert type(again) is type(message)
     assert again.to_bytes() == printed
     assert again.names == message.names
+    assert all(b":" in line for line in message.lines)
     assert again.body == message.body
 
 
@@ -101,6 +103,7 @@ def agreement(message: Request | Response) -> None:
             top.sent_by,
             top.received,
         )
+    assert message.top_branch == top.branch
     if isinstance(message, Request):
         printed = parse_uri(message.uri.to_bytes())
         assert type(printed) is type(message.uri)
@@ -133,18 +136,25 @@ def answers(request: Request, checked: bool) -> None:
 
 def stamps(request: Request, checked: bool) -> None:
     """Writing the source into the top Via."""
+    before = attempt(getattr, request, "top_via")
+    said = (before.received, before.rport) if isinstance(before, Via) else None
     for host, port in (("198.51.100.7", 5099), ("2001:db8:9::7", 1)):
         stamped = request.clone()
         attempt(stamped.stamp_source, host, port)
-        if checked:
-            again = parse(stamped.to_bytes())
-            check(again)
-            via, before = again.top_via, request.top_via
-            assert (via.branch, via.sent_by) == (before.branch, before.sent_by)
-            assert host in (via.host, via.received)
-            assert not via.has_rport or via.rport == port
-            vias = attempt(getattr, request, "vias")
-            assert not isinstance(vias, list) or len(again.vias) == len(vias)
+        if isinstance(before, Via):
+            assert (before.received, before.rport) == said, "stamping a clone changed the original"
+        if not checked:
+            continue
+        again = parse(stamped.to_bytes())
+        check(again)
+        via = again.top_via
+        assert host in (via.host, via.received)
+        assert via.rport == (port if via.has_rport else None)
+        assert (via.branch, via.sent_by) == (request.top_via.branch, request.top_via.sent_by)
+        kept = stamped.top_via
+        assert (kept.received, kept.rport) == (via.received, via.rport), "cache and line differ"
+        vias = attempt(getattr, request, "vias")
+        assert not isinstance(vias, list) or len(again.vias) == len(vias)
 
 
 def edits(message: Request | Response, checked: bool) -> None:
