@@ -18,6 +18,8 @@ from docs.pages import DOCS, ROOT, code_lines, files_of
 from sipproxy.admin.cli import parser as sipctl_parser
 from sipproxy.tap import Options
 
+WRITE_A_MODULE: Final = DOCS / "howto" / "write-a-module.rst"
+
 
 class OnlyOptions(Options):
     """The server's options without what comes of them."""
@@ -125,27 +127,34 @@ def run_in(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-class WriteAModuleTests:
-    """docs/howto/write-a-module.rst, followed step by step."""
+def follow(page: Path, folder: Path) -> list[str]:
+    """Write the files that a page shows, run each test as soon as it is there, say what passed."""
+    passed = []
+    for name, text in files_of(page):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+        if name.startswith("test_"):
+            printed = run_in(folder, "pytest", "-q", "-p", "no:cacheprovider", name)
+            passed += re.findall(r"^(\d+ passed)", printed, re.MULTILINE)
+    return passed
 
-    PAGE: Final = DOCS / "howto" / "write-a-module.rst"
 
-    def test_each_step_works(self, tmp_path: Path) -> None:
+class HowToTests:
+    """The pages in docs/howto, followed step by step."""
+
+    def test_write_a_module(self, tmp_path: Path) -> None:
         """The tests on the page pass with the files that the reader has by then."""
-        steps = 0
-        for name, text in files_of(self.PAGE):
-            file = tmp_path / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, "utf-8")
-            if name.startswith("test_"):
-                printed = run_in(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", name)
-                assert "2 passed" in printed
-                steps += 1
-        assert steps == 2
+        assert follow(WRITE_A_MODULE, tmp_path) == ["2 passed", "2 passed"]
         assert "Syntax OK" in run_in(tmp_path, "sipproxy.admin.cli", "configtest")
 
     def test_module_is_short(self) -> None:
         """The finished module has under thirty lines and its test under twenty-five."""
-        files = dict(files_of(self.PAGE))
+        files = dict(files_of(WRITE_A_MODULE))
         assert len(files["mod_sip_night.py"].splitlines()) < 30
         assert len(files["test_mod_sip_night.py"].splitlines()) < 25
+
+    def test_play_a_call(self, tmp_path: Path) -> None:
+        """The calls on the page go as the page says."""
+        page = DOCS / "howto" / "play-a-call.rst"
+        assert follow(page, tmp_path) == ["1 passed", "2 passed", "2 passed"]
