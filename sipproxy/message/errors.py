@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sipproxy.message.message import Message
+    from sipproxy.message.message import Request, Response
 
 
 class SIPError(Exception):
@@ -13,12 +13,15 @@ class SIPError(Exception):
 class ParseError(SIPError):
     """Bytes that are no proper SIP.
 
-    ``status`` is what a request deserves as an answer; ``message`` is as much of it as could be read,
-    enough to build that answer from, or None.
+    ``status`` is what a request deserves as an answer; ``message`` is as much of the message as
+    could be read, enough to build that answer from, or None. Parsing and checking set it; a field
+    that is parsed when somebody asks for it does not, since who asks has the message.
     """
 
-    def __init__(self, detail: str, status: int = 400, message: "Message | None" = None) -> None:
+    def __init__(
+        self, detail: str, status: int = 400, message: "Request | Response | None" = None
+    ) -> None:
         super().__init__(detail)
-        self.detail = detail
-        self.status = status
-        self.message = message
+        self.detail: str = detail
+        self.status: int = status
+        self.message: Request | Response | None = message

@@ -1,21 +1,56 @@
-"""Limits and names: how much a message may be, and what a header is called.
+"""Limits and names: how much a message may be, and what a method or a header is called.
 
 RFC 3261 sets no limits; ours stand here, each with its reason.
 """
 
 from typing import Final
 
-#: The largest UDP payload there is; a stream message may be no larger either.
+#: The largest UDP payload there is; a message on a stream may be no larger either.
 MAX_MESSAGE: Final = 65_535
 
-#: Header lines in one message: a request that went through 70 proxies has 70 Via and Record-Route.
+#: Header lines of one message. Max-Forwards starts at 70 (RFC 3261 section 8.1.1.6), and each hop
+#: may add one Via and two Record-Route (RFC 5658): 210, and the message's own.
 MAX_HEADERS: Final = 256
 
-#: Octets of one header line: certificates of identity (RFC 8224) take some 4,000.
+#: Octets of one header line with its folds. The longest that are seen, signed identities (RFC 8224)
+#: and credentials, take some 4,000.
 MAX_LINE: Final = 16_384
 
+#: The largest Max-Forwards (RFC 3261 section 20.22).
+MAX_FORWARDS: Final = 255
+
+#: The largest CSeq number (RFC 3261 section 8.1.1.5).
+MAX_CSEQ: Final = 2**31 - 1
+
+#: The longest interval that an Expires can ask for, in seconds (RFC 3261 section 20.19).
+MAX_EXPIRES: Final = 2**32 - 1
+
+#: The characters of a token (RFC 3261 section 25.1), for use between the brackets of a pattern.
+TOKEN: Final = rb"A-Za-z0-9\-.!%*_+`'~"
+
+#: A quoted string, written so that no octet is looked at twice.
+QUOTED: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
+
+#: The methods that have a name in the registry, as they stand in messages and as we call them.
+METHODS: Final[dict[bytes, str]] = {
+    b"ACK": "ACK",
+    b"BYE": "BYE",
+    b"CANCEL": "CANCEL",
+    b"INFO": "INFO",
+    b"INVITE": "INVITE",
+    b"MESSAGE": "MESSAGE",
+    b"NOTIFY": "NOTIFY",
+    b"OPTIONS": "OPTIONS",
+    b"PRACK": "PRACK",
+    b"PUBLISH": "PUBLISH",
+    b"REFER": "REFER",
+    b"REGISTER": "REGISTER",
+    b"SUBSCRIBE": "SUBSCRIBE",
+    b"UPDATE": "UPDATE",
+}
+
 #: The one-letter forms (RFC 3261 section 7.3.3 and the registry of header fields).
-COMPACT: Final = {
+COMPACT: Final[dict[bytes, bytes]] = {
     b"a": b"accept-contact",
     b"b": b"referred-by",
     b"c": b"content-type",
@@ -38,30 +73,38 @@ COMPACT: Final = {
     b"y": b"identity",
 }
 
+#: The registered header fields, and a few that are not but are seen every day.
 _SPELLINGS: Final = (
-    b"Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events "
-    b"Authentication-Info Authorization Call-ID Call-Info Contact Content-Disposition "
-    b"Content-Encoding Content-Language Content-Length Content-Type CSeq Date Diversion Error-Info "
-    b"Event Expires From History-Info Identity In-Reply-To Join Max-Breadth Max-Forwards "
-    b"MIME-Version Min-Expires Min-SE Organization P-Asserted-Identity P-Preferred-Identity Path "
-    b"Priority Privacy Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason "
-    b"Record-Route Refer-To Referred-By Reject-Contact Replaces Reply-To Request-Disposition "
-    b"Require Retry-After Route RSeq Server Service-Route Session-Expires SIP-ETag SIP-If-Match "
-    b"Subject Subscription-State Supported Timestamp To Unsupported User-Agent Via Warning "
-    b"WWW-Authenticate"
+    b"Accept Accept-Contact Accept-Encoding Accept-Language Accept-Resource-Priority Alert-Info "
+    b"Allow Allow-Events Answer-Mode Authentication-Info Authorization Call-ID Call-Info Contact "
+    b"Content-Disposition Content-Encoding Content-ID Content-Language Content-Length "
+    b"Content-Type CSeq Date Diversion Error-Info Event Expires Feature-Caps Flow-Timer From "
+    b"Geolocation Geolocation-Error Geolocation-Routing History-Info Identity Identity-Info "
+    b"Info-Package In-Reply-To Join Max-Breadth Max-Forwards MIME-Version Min-Expires Min-SE "
+    b"Organization P-Access-Network-Info P-Asserted-Identity P-Associated-URI P-Called-Party-ID "
+    b"P-Charging-Vector P-Early-Media P-Preferred-Identity P-Preferred-Service "
+    b"P-Visited-Network-ID Path Permission-Missing Policy-Contact Priority Priv-Answer-Mode "
+    b"Privacy Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route "
+    b"Recv-Info Refer-Sub Refer-To Referred-By Reject-Contact Remote-Party-ID Replaces Reply-To "
+    b"Request-Disposition Require Resource-Priority Retry-After Route RSeq Security-Client "
+    b"Security-Server Security-Verify Server Service-Route Session-Expires Session-ID SIP-ETag "
+    b"SIP-If-Match Subject Subscription-State Supported Suppress-If-Match Target-Dialog "
+    b"Timestamp To Trigger-Consent Unsupported User-Agent User-to-User Via Warning "
+    b"WWW-Authenticate X-Real-IP"
 ).split()
 
 #: How a canonical (lower case) name is printed.
-PRETTY: Final = {name.lower(): name for name in _SPELLINGS}
+PRETTY: Final[dict[bytes, bytes]] = {name.lower(): name for name in _SPELLINGS}
 
-#: The usual spellings of the usual names, as they stand in messages, to their canonical form.
-CANONICAL: Final = {
-    **{name.lower(): name.lower() for name in _SPELLINGS},
-    **{name: name.lower() for name in _SPELLINGS},
-    **{name.upper(): name.lower() for name in _SPELLINGS},
-    **{name.title(): name.lower() for name in _SPELLINGS},
+#: The usual spellings of the usual names, as they stand in messages, to their canonical form. To
+#: put each name into lower case instead would cost more than all else that is done to a line.
+CANONICAL: Final[dict[bytes, bytes]] = {
+    **{name.upper(): canon for canon, name in PRETTY.items()},
+    **{name.title(): canon for canon, name in PRETTY.items()},
+    **{name: canon for canon, name in PRETTY.items()},
+    **{canon: canon for canon in PRETTY},
+    **{letter.upper(): canon for letter, canon in COMPACT.items()},
     **COMPACT,
-    **{letter.upper(): name for letter, name in COMPACT.items()},
 }
 
 
@@ -71,7 +114,7 @@ def canonical(raw: bytes) -> bytes:
     if name is not None:
         return name
     lower = raw.strip().lower()
-    return COMPACT.get(lower, lower)
+    return CANONICAL.get(lower, lower)
 
 
 def pretty(name: bytes) -> bytes:

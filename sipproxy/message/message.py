@@ -1,8 +1,10 @@
-"""Requests and responses: raw header lines in their order, fields parsed when they are asked for.
+"""Requests and responses: a header, a body, and fields that are parsed when they are asked for.
 
-A message is two parallel lists, the canonical names and the raw lines, and a body.  Whatever nobody
-asks for is never looked into and leaves as it came.
+What was parsed is kept until the header is edited. Lists and fields that a message gives are its
+own, shared with its clones: look at them, but do not change them.
 """
+
+from typing import ClassVar
 
 from sipproxy.message.errors import ParseError
 from sipproxy.message.fields import (
@@ -17,231 +19,204 @@ from sipproxy.message.fields import (
     parse_expires,
     parse_name_addr,
     parse_via,
-    split_commas,
     tag_of,
+    via_of,
 )
-from sipproxy.message.grammar import pretty
+from sipproxy.message.grammar import MAX_FORWARDS, pretty
+from sipproxy.message.headers import Headers
 from sipproxy.message.uri import Uri, parse_uri
+from sipproxy.message.values import end_of_first, split_list, split_semicolons, value_of
+
+#: In place of a Max-Forwards: not looked at yet, and none there.
+_UNREAD = -1
+_NONE = -2
 
 
-class Message:
-    """What requests and responses have in common.  Names are canonical: ``b"record-route"``."""
+class Message(Headers):
+    """What requests and responses have in common."""
 
     __slots__ = (
         "_call_id",
+        "_contacts",
         "_cseq",
+        "_from",
         "_from_tag",
         "_max_forwards",
+        "_routes",
+        "_to",
         "_to_tag",
         "_top_via",
         "body",
-        "lines",
-        "names",
         "wire_size",
     )
 
     def __init__(self, names: list[bytes], lines: list[bytes], body: bytes) -> None:
-        self.names: list[bytes] = names
-        self.lines: list[bytes] = lines
+        # Not by way of Headers.__init__: each call costs as much as five of these lines.
+        self.names = names
+        self.lines = lines
         self.body: bytes = body
         #: Octets that it had when it came; 0 for a message that was made here.
         self.wire_size: int = 0
         self._top_via: Via | None = None
         self._cseq: CSeq | None = None
         self._call_id: bytes | None = None
+        #: Tags: None is not looked at yet, empty is none there.
         self._from_tag: bytes | None = None
         self._to_tag: bytes | None = None
-        #: -1: not looked at yet, -2: there is none.
-        self._max_forwards: int = -1
+        self._max_forwards: int = _UNREAD
+        self._from: NameAddr | None = None
+        self._to: NameAddr | None = None
+        self._contacts: list[Contact] | None = None
+        self._routes: list[NameAddr] | None = None
 
-    # --- values
-
-    def value(self, name: bytes) -> bytes | None:
-        """Give the first value of a header, unfolded; None when it is not there."""
-        names = self.names
-        if name not in names:
-            return None
-        return _value_of(self.lines[names.index(name)])
-
-    def raw_values(self, name: bytes) -> list[bytes]:
-        """Give the values of all lines of a header, as many as there are lines."""
-        return [
-            _value_of(self.lines[index]) for index, other in enumerate(self.names) if other == name
-        ]
-
-    def values(self, name: bytes) -> list[bytes]:
-        """Give all values of a header that is a list, comma-separated ones apart."""
-        found: list[bytes] = []
-        for raw in self.raw_values(name):
-            found.extend(split_commas(raw))
-        return found
-
-    def has(self, name: bytes) -> bool:
-        """Say whether a header is there."""
-        return name in self.names
-
-    def count(self, name: bytes) -> int:
-        """Count the lines of a header."""
-        return self.names.count(name)
-
-    # --- edits
-
-    def add(self, name: bytes, value: bytes) -> None:
-        """Append a line."""
-        self.names.append(name)
-        self.lines.append(pretty(name) + b": " + value)
-
-    def prepend(self, name: bytes, value: bytes) -> None:
-        """Insert a line before the first of its name, or before all others."""
-        names = self.names
-        at = names.index(name) if name in names else 0
-        names.insert(at, name)
-        self.lines.insert(at, pretty(name) + b": " + value)
-        if name == b"via":
-            self._top_via = None
-
-    def set(self, name: bytes, value: bytes) -> None:
-        """Replace the first line of a name and remove the others; append when there is none."""
-        names = self.names
-        line = pretty(name) + b": " + value
-        if name not in names:
-            names.append(name)
-            self.lines.append(line)
-            return
-        at = names.index(name)
-        self.lines[at] = line
-        if names.count(name) > 1:
-            for index in range(len(names) - 1, at, -1):
-                if names[index] == name:
-                    del names[index], self.lines[index]
-        self._forget(name)
-
-    def remove(self, name: bytes) -> int:
-        """Remove all lines of a name; how many there were."""
-        names = self.names
-        removed = 0
-        while name in names:
-            at = names.index(name)
-            del names[at], self.lines[at]
-            removed += 1
-        if removed:
-            self._forget(name)
-        return removed
-
-    def pop_first(self, name: bytes) -> bytes | None:
-        """Remove and give the first value of a list header."""
-        names = self.names
-        if name not in names:
-            return None
-        at = names.index(name)
-        line = self.lines[at]
-        self._forget(name)
-        if b"," in line:
-            values = split_commas(_value_of(line))
-            if len(values) > 1:
-                self.lines[at] = pretty(name) + b": " + b", ".join(values[1:])
-                return values[0]
-        del names[at], self.lines[at]
-        return _value_of(line)
+    def _take_fields(self, other: "Message") -> None:
+        """Take over what another message with the same lines has parsed."""
+        self._top_via = other._top_via
+        self._cseq = other._cseq
+        self._call_id = other._call_id
+        self._from_tag = other._from_tag
+        self._to_tag = other._to_tag
+        self._max_forwards = other._max_forwards
+        self._from = other._from
+        self._to = other._to
+        self._contacts = other._contacts
+        self._routes = other._routes
 
     def _forget(self, name: bytes) -> None:
         if name == b"via":
             self._top_via = None
+        elif name == b"max-forwards":
+            self._max_forwards = _UNREAD
+        elif name == b"route":
+            self._routes = None
+        elif name == b"contact":
+            self._contacts = None
+        elif name == b"to":
+            self._to = self._to_tag = None
+        elif name == b"from":
+            self._from = self._from_tag = None
         elif name == b"cseq":
             self._cseq = None
         elif name == b"call-id":
             self._call_id = None
-        elif name == b"from":
-            self._from_tag = None
-        elif name == b"to":
-            self._to_tag = None
-        elif name == b"max-forwards":
-            self._max_forwards = -1
 
-    # --- fields
+    def _line(self, name: bytes) -> bytes:
+        """Give the first line of a header that must be there. Raises ParseError."""
+        try:
+            return self.lines[self.names.index(name)]
+        except ValueError:
+            raise ParseError(f"the {pretty(name).decode()} is missing") from None
 
-    def _needed(self, name: bytes) -> bytes:
-        value = self.value(name)
-        if value is None:
-            raise ParseError(f"the {pretty(name).decode()} is missing", message=self)
-        return value
+    # --- the whole
+
+    @property
+    def first_line(self) -> bytes:
+        """The request line or status line, without its line end."""
+        raise NotImplementedError
+
+    def clone(self) -> "Message":
+        """Give a copy that can be edited; the body and what was parsed are shared."""
+        raise NotImplementedError
+
+    def to_bytes(self) -> bytes:
+        """Print the message."""
+        return b"\r\n".join([self.first_line, *self.lines, b"", self.body])
+
+    # --- fields that every message has
 
     @property
     def top_via(self) -> Via:
-        """The topmost Via.  Raises ParseError."""
+        """The topmost Via. Raises ParseError."""
         via = self._top_via
         if via is None:
-            raw = self._needed(b"via")
-            if b"," in raw:
-                values = split_commas(raw)
-                raw = values[0] if values else b""
-            via = self._top_via = parse_via(raw)
+            line = self._line(b"via")
+            via = via_of(line)
+            if via is None:
+                via = parse_via(split_list(value_of(line))[0])
+            self._top_via = via
         return via
 
     @property
     def top_branch(self) -> bytes | None:
-        """The branch of the topmost Via, without taking the rest of it apart; None without one.
-
-        Raises ParseError when there is no Via.
-        """
-        names = self.names
-        if b"via" not in names:
-            raise ParseError("the Via is missing", message=self)
-        return branch_of(self.lines[names.index(b"via")])
+        """The branch of the topmost Via, None when that has none. Raises ParseError."""
+        via = self._top_via
+        if via is None:
+            branch = branch_of(self._line(b"via"))
+            if branch is not None:
+                return branch
+            via = self.top_via
+        return via.branch
 
     @property
     def vias(self) -> list[Via]:
-        """Every Via.  Raises ParseError."""
-        return [parse_via(raw) for raw in self.values(b"via")]
+        """Every Via. Raises ParseError."""
+        found: list[Via] = []
+        for raw in self.raw_values(b"via"):
+            for value in split_list(raw):
+                found.append(parse_via(value))
+        return found
 
     @property
     def cseq(self) -> CSeq:
-        """The CSeq.  Raises ParseError."""
+        """The CSeq. Raises ParseError."""
         cseq = self._cseq
         if cseq is None:
-            names = self.names
-            line = self.lines[names.index(b"cseq")] if b"cseq" in names else b""
-            cseq = self._cseq = cseq_of(line) or parse_cseq(self._needed(b"cseq"))
+            line = self._line(b"cseq")
+            cseq = self._cseq = cseq_of(line) or parse_cseq(value_of(line))
         return cseq
 
     @property
     def call_id(self) -> bytes:
-        """The Call-ID.  Raises ParseError."""
+        """The Call-ID. Raises ParseError when it is missing."""
         call_id = self._call_id
         if call_id is None:
-            call_id = self._call_id = self._needed(b"call-id")
+            call_id = self._call_id = value_of(self._line(b"call-id"))
         return call_id
 
     @property
     def from_(self) -> NameAddr:
-        """The From.  Raises ParseError."""
-        return parse_name_addr(self._needed(b"from"))
+        """The From. Raises ParseError."""
+        if self._from is None:
+            self._from = parse_name_addr(value_of(self._line(b"from")))
+        return self._from
 
     @property
     def to(self) -> NameAddr:
-        """The To.  Raises ParseError."""
-        return parse_name_addr(self._needed(b"to"))
+        """The To. Raises ParseError."""
+        if self._to is None:
+            self._to = parse_name_addr(value_of(self._line(b"to")))
+        return self._to
 
     @property
     def from_tag(self) -> bytes | None:
-        """The tag of the From.  Raises ParseError when there is no From."""
+        """The tag of the From, None without one. Raises ParseError."""
         tag = self._from_tag
         if tag is None:
-            tag = self._from_tag = tag_of(self._needed(b"from")) or b""
+            tag = self._from_tag = tag_of(self._line(b"from")) or self.from_.tag or b""
         return tag or None
 
     @property
     def to_tag(self) -> bytes | None:
-        """The tag of the To.  Raises ParseError when there is no To."""
+        """The tag of the To, None without one. Raises ParseError."""
         tag = self._to_tag
         if tag is None:
-            tag = self._to_tag = tag_of(self._needed(b"to")) or b""
+            line = self._line(b"to")
+            # A To that ends with its bracket has no tag: most requests outside of dialogs.
+            tag = b"" if line[-1:] == b">" else tag_of(line) or self.to.tag or b""
+            self._to_tag = tag
         return tag or None
+
+    # --- fields that some messages have
 
     @property
     def contacts(self) -> list[Contact]:
-        """Every Contact but ``*``.  Raises ParseError."""
-        return [parse_contact(raw) for raw in self.values(b"contact") if raw != b"*"]
+        """Every Contact but ``*``. Raises ParseError."""
+        contacts = self._contacts
+        if contacts is None:
+            values = self.values(b"contact")
+            contacts = [parse_contact(raw) for raw in values if raw != b"*"]
+            self._contacts = contacts
+        return contacts
 
     @property
     def contact_star(self) -> bool:
@@ -250,29 +225,33 @@ class Message:
 
     @property
     def routes(self) -> list[NameAddr]:
-        """Every Route.  Raises ParseError."""
-        return [parse_name_addr(raw) for raw in self.values(b"route")]
+        """Every Route. Raises ParseError."""
+        routes = self._routes
+        if routes is None:
+            routes = self._routes = [parse_name_addr(raw) for raw in self.values(b"route")]
+        return routes
 
     @property
     def record_routes(self) -> list[NameAddr]:
-        """Every Record-Route.  Raises ParseError."""
+        """Every Record-Route. Raises ParseError."""
         return [parse_name_addr(raw) for raw in self.values(b"record-route")]
 
     @property
     def max_forwards(self) -> int | None:
-        """The Max-Forwards, None when there is none.  Raises ParseError."""
+        """The Max-Forwards, None when there is none. Raises ParseError."""
         left = self._max_forwards
-        if left == -1:
+        if left == _UNREAD:
             left = self._max_forwards = self._read_max_forwards()
-        return None if left == -2 else left
+        return None if left == _NONE else left
 
     def _read_max_forwards(self) -> int:
         value = self.value(b"max-forwards")
         if value is None:
-            return -2
-        if not value.isdigit() or len(value) > 9 or int(value) > 255:
-            raise ParseError("the Max-Forwards is not a number from 0 to 255", message=self)
-        return int(value)
+            return _NONE
+        number = int(value) if value.isdigit() and len(value) < 10 else -1
+        if not 0 <= number <= MAX_FORWARDS:
+            raise ParseError("the Max-Forwards is not a number from 0 to 255")
+        return number
 
     @property
     def expires(self) -> int | None:
@@ -282,26 +261,21 @@ class Message:
 
     @property
     def content_length(self) -> int | None:
-        """The Content-Length, None when there is none.  Raises ParseError."""
+        """The Content-Length, None when there is none. Raises ParseError."""
         value = self.value(b"content-length")
         if value is None:
             return None
         if not value.isdigit() or len(value) > 9:
-            raise ParseError("the Content-Length is no number", message=self)
+            raise ParseError("the Content-Length is not a number")
         return int(value)
 
 
-def _value_of(line: bytes) -> bytes:
-    value = line[line.find(b":") + 1 :].strip()
-    if b"\n" in value:
-        value = b" ".join(value.split())
-    return value
-
-
 class Request(Message):
-    """A request.  ``uri_raw`` is the Request-URI as it stands."""
+    """A request. ``uri_raw`` is the Request-URI as it stands; ``version`` is always SIP/2.0."""
 
-    __slots__ = ("_uri", "method", "uri_raw", "version")
+    __slots__ = ("_uri", "method", "uri_raw")
+
+    version: ClassVar[bytes] = b"SIP/2.0"
 
     def __init__(
         self, method: str, uri_raw: bytes, names: list[bytes], lines: list[bytes], body: bytes = b""
@@ -309,12 +283,11 @@ class Request(Message):
         Message.__init__(self, names, lines, body)
         self.method: str = method
         self.uri_raw: bytes = uri_raw
-        self.version: bytes = b"SIP/2.0"
         self._uri: Uri | None = None
 
     @property
     def uri(self) -> Uri:
-        """The Request-URI.  Raises ParseError."""
+        """The Request-URI. Raises ParseError."""
         uri = self._uri
         if uri is None:
             uri = self._uri = parse_uri(self.uri_raw)
@@ -325,49 +298,50 @@ class Request(Message):
         self.uri_raw = raw
         self._uri = None
 
+    @property
+    def first_line(self) -> bytes:
+        """The request line, without its line end."""
+        return b"%b %b SIP/2.0" % (self.method.encode("utf-8", "surrogateescape"), self.uri_raw)
+
     def clone(self) -> "Request":
         """Give a copy that can be edited; the body and what was parsed are shared."""
         copy = Request(self.method, self.uri_raw, self.names[:], self.lines[:], self.body)
         copy._uri = self._uri
-        copy._top_via = self._top_via
-        copy._cseq = self._cseq
-        copy._call_id = self._call_id
-        copy._from_tag = self._from_tag
-        copy._to_tag = self._to_tag
-        copy._max_forwards = self._max_forwards
+        copy._take_fields(self)
         return copy
 
     def stamp_source(self, host: str, port: int) -> None:
         """Note in the topmost Via where the request came from (section 18.2.1, RFC 3581).
 
-        ``received`` is added when the Via names another host or asks for rport, which is then filled.
-        What somebody else wrote there is replaced.  Raises ParseError.
+        ``received`` is added when the Via names another host or asks for rport, which is then
+        filled. What somebody else wrote there is replaced. Raises ParseError.
         """
         via = self.top_via
-        if via.host == host and not via.has_rport and via.received is None:
+        asked = via.has_rport
+        differs = asked or via.host != host
+        if not differs and via.received is None:
             return
         at = self.names.index(b"via")
-        values = split_commas(_value_of(self.lines[at]))
-        parts = [
-            part
-            for part in values[0].split(b";")
-            if part.partition(b"=")[0].strip().lower() not in (b"received", b"rport")
-        ]
-        stamped = b";".join(part.strip() for part in parts)
-        if via.host != host or via.has_rport:
+        line = self.lines[at]
+        end = end_of_first(line)
+        stamped = _without_source(line[:end], via)
+        if differs:
             stamped += b";received=" + host.encode()
-            via.received = host
-        else:
-            via.received = None
-        if via.has_rport:
+        if asked:
             stamped += b";rport=%d" % port
-            via.rport = port
-        self.lines[at] = b"Via: " + b", ".join([stamped, *values[1:]])
-
-    def to_bytes(self) -> bytes:
-        """Print the request."""
-        start = b"%b %b SIP/2.0" % (self.method.encode("utf-8", "surrogateescape"), self.uri_raw)
-        return b"\r\n".join([start, *self.lines, b"", self.body])
+        self.lines[at] = stamped + line[end:]
+        self._top_via = Via(
+            via.transport,
+            via.host,
+            via.port,
+            via.sent_by,
+            via.branch,
+            asked,
+            host if differs else None,
+            port if asked else None,
+            via.maddr,
+            via.ttl,
+        )
 
 
 class Response(Message):
@@ -382,11 +356,29 @@ class Response(Message):
         self.status: int = status
         self.reason: bytes = reason
 
-    def clone(self) -> "Response":
-        """Give a copy that can be edited."""
-        return Response(self.status, self.reason, self.names[:], self.lines[:], self.body)
+    @property
+    def first_line(self) -> bytes:
+        """The status line, without its line end."""
+        return b"SIP/2.0 %d %b" % (self.status, self.reason)
 
-    def to_bytes(self) -> bytes:
-        """Print the response."""
-        start = b"SIP/2.0 %d %b" % (self.status, self.reason)
-        return b"\r\n".join([start, *self.lines, b"", self.body])
+    def clone(self) -> "Response":
+        """Give a copy that can be edited; the body and what was parsed are shared."""
+        copy = Response(self.status, self.reason, self.names[:], self.lines[:], self.body)
+        copy._take_fields(self)
+        return copy
+
+
+def _without_source(line: bytes, via: Via) -> bytes:
+    """Take ``received`` and ``rport`` off a Via line of one value."""
+    if via.received is None and via.rport is None and via.branch is not None and b'"' not in line:
+        # branch and at most rport are all that there is: nearly always.
+        if not via.has_rport:
+            if line.count(b";") == 1:
+                return line
+        elif line.count(b";") == 2 and (b";rport;" in line or line.endswith(b";rport")):
+            return line.replace(b";rport", b"", 1)
+    parts: list[bytes] = []
+    for part in split_semicolons(line):
+        if part.partition(b"=")[0].rstrip().lower() not in (b"received", b"rport"):
+            parts.append(part)
+    return b";".join(parts)

@@ -64,7 +64,15 @@ REASONS: Final = {
     606: b"Not Acceptable",
 }
 
-_CLASSES: Final = (b"", b"Progress", b"Success", b"Redirection", b"Client Error", b"Server Error", b"Failure")
+_CLASSES: Final = (
+    b"",
+    b"Progress",
+    b"Success",
+    b"Redirection",
+    b"Client Error",
+    b"Server Error",
+    b"Failure",
+)
 
 
 def reason(status: int) -> bytes:

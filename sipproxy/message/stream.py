@@ -1,86 +1,120 @@
-"""Messages on a stream: framed by Content-Length (section 18.3), each byte looked at once."""
+"""Messages on a stream, framed by Content-Length (RFC 3261 section 18.3)."""
 
 import re
 from typing import Final
 
 from sipproxy.message.errors import ParseError
 from sipproxy.message.grammar import MAX_MESSAGE
+from sipproxy.message.message import Request, Response
 from sipproxy.message.parser import parse
 
 #: A keep-alive ping (RFC 5626 section 3.5.1); the answer is one CRLF.
 PING: Final = b"\r\n\r\n"
 
+_CR: Final = 0x0D
+_LF: Final = 0x0A
+
+#: Every line that is a Content-Length, and what is wrong with it if the last group is missing.
 _LENGTH: Final = re.compile(
-    rb"\r\n(?:content-length|l)[ \t]*:[ \t]*(?:\r\n[ \t]+)?([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE
+    rb"\r\n(?:[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Ll][Ee][Nn][Gg][Tt][Hh]|[Ll])[ \t]*+:"
+    rb"(?:[ \t]|\r\n[ \t])*+([0-9]*+)[ \t]*+(\r\n(?![ \t]))?"
 )
 
 
 class StreamFramer:
-    """Collects what a connection brings and gives whole messages."""
+    """Collects what a connection brings and gives whole messages; looks at each octet once."""
 
-    __slots__ = ("_buffer", "_scanned", "_wanted")
+    __slots__ = ("_buffer", "_scanned", "_wanted", "unread")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._scanned = 0
-        self._wanted = 0
+        self._buffer: bytearray = bytearray()
+        #: Up to here there is no end of a header.
+        self._scanned: int = 0
+        #: Octets of the message that has begun to arrive; 0 while its header is not whole.
+        self._wanted: int = 0
+        #: After a ParseError: the whole messages that came before the fault in the same octets.
+        self.unread: list[bytes] = []
+
+    @property
+    def buffered(self) -> int:
+        """Octets that wait for the rest of their message."""
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes; give whole messages, and `PING` for each keep-alive.
+        """Take octets; give whole messages, and `PING` (the object itself) for each keep-alive.
 
         Raises ParseError for what cannot be framed; then the connection is of no more use.
         """
         self._buffer += data
         found: list[bytes] = []
-        while self._buffer:
-            message = self._next()
-            if message is None:
-                break
-            if message:
-                found.append(message)
+        try:
+            while self._buffer and self._take(found):
+                pass
+        except ParseError:
+            self.unread = found
+            raise
         return found
 
-    def _next(self) -> bytes | None:
-        """Take the next message off the buffer; None when it is not whole, empty for a lone CRLF."""
+    def _take(self, found: list[bytes]) -> bool:
+        """Take one message or line end off the buffer; say no when more must come first."""
         buffer = self._buffer
-        if buffer[0] in b"\r\n" and not self._wanted:
-            if buffer[:4] == PING:
-                del buffer[:4]
-                return PING
-            if len(buffer) < 4 and PING.startswith(bytes(buffer)):
-                return None
-            del buffer[: 2 if buffer[:2] == b"\r\n" else 1]
-            return b""
         if not self._wanted:
-            end = buffer.find(b"\r\n\r\n", max(self._scanned - 3, 0))
-            if end < 0:
-                self._scanned = len(buffer)
-                if self._scanned > MAX_MESSAGE:
-                    raise ParseError("the header is too large", 513)
-                return None
-            self._wanted = end + 4 + self._body_length(bytes(buffer[: end + 4]))
+            if buffer[0] == _CR or buffer[0] == _LF:
+                return self._take_line_ends(found)
+            if not self._find_end():
+                return False
         if len(buffer) < self._wanted:
-            return None
-        message = bytes(buffer[: self._wanted])
+            return False
+        found.append(bytes(buffer[: self._wanted]))
         del buffer[: self._wanted]
         self._wanted = self._scanned = 0
-        return message
+        return True
 
-    def _body_length(self, head: bytes) -> int:
-        lengths = set(_LENGTH.findall(head))
-        value = lengths.pop() if len(lengths) == 1 else b""
-        if not value.isdigit() or len(value) > 9:
-            raise _unframed(head, "a message on a stream needs one Content-Length", 400)
-        length = int(value)
+    def _take_line_ends(self, found: list[bytes]) -> bool:
+        """Take a ping, or the line end that stands before a message or alone as a pong (7.5)."""
+        buffer = self._buffer
+        start = bytes(buffer[:4])
+        if start == PING:
+            found.append(PING)
+            del buffer[:4]
+        elif PING.startswith(start):
+            return False
+        else:
+            del buffer[: 2 if start[:2] == b"\r\n" else 1]
+        return True
+
+    def _find_end(self) -> bool:
+        """Look for the end of the header where it was not looked for yet. Raises ParseError."""
+        buffer = self._buffer
+        end = buffer.find(b"\r\n\r\n", max(self._scanned - 3, 0))
+        if end < 0:
+            self._scanned = len(buffer)
+            if self._scanned > MAX_MESSAGE:
+                raise ParseError("the header is too large", 513)
+            return False
+        head = bytes(buffer[: end + 4])
+        length = _body_length(head)
         if len(head) + length > MAX_MESSAGE:
             raise _unframed(head, "the message is too large", 513)
-        return length
+        self._wanted = len(head) + length
+        return True
+
+
+def _body_length(head: bytes) -> int:
+    """Read the Content-Length of a whole header. Raises ParseError."""
+    found = _LENGTH.findall(head)
+    values: set[int] = set()
+    for digits, end in found:
+        values.add(int(digits) if digits and end and len(digits) < 10 else -1)
+    if len(values) != 1 or -1 in values:
+        raise _unframed(head, "a message on a stream needs one Content-Length", 400)
+    return values.pop()
 
 
 def _unframed(head: bytes, detail: str, status: int) -> ParseError:
     """Make the error, with the message as far as it can be read, so that it can be answered."""
     try:
-        message = parse(_LENGTH.sub(b"", head))
+        message: Request | Response | None = parse(_LENGTH.sub(b"\r\n", head))
     except ParseError as error:
-        return ParseError(detail, status, error.message)
+        message = error.message
     return ParseError(detail, status, message)
