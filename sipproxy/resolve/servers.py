@@ -61,8 +61,8 @@ class _Server:
         self.silences = 0
 
     def silent(self, now: float) -> None:
-        """Note that it said nothing, and put it behind for a while."""
-        if now < self.until and self.silences:
+        """Note that it said nothing, and put it behind for a while; once for all who noticed."""
+        if self.silences and now < self.until:
             return
         if not self.silences:
             _log.warn("dns.server_silent", "a name server does not answer", server=self)
@@ -110,11 +110,27 @@ class NameServers:
         question = _Question(self, name, kind, [*good, *bad], limit)
         self._questions[question] = None
         question.reply.addBoth(self._over, question)
-        question.ask_next()
         if good and bad and bad[0].until <= now:
-            bad[0].until = now + self._limit  # nobody else needs to try it meanwhile
-            question.ask_one(bad[0])
+            self._probe(bad[0], name, kind)
+        question.ask_next()
         return question.reply
+
+    def _probe(self, server: _Server, name: str, kind: Kind) -> None:
+        """Ask a server that was silent, for no other reason than to hear whether it is back."""
+        server.until = self.clock.seconds() + self._limit  # one probe at a time
+        asking = self.exchange(server.address, name, kind)
+        timer = self.clock.callLater(self._limit, asking.cancel)
+
+        def over(result: Any) -> None:
+            if timer.active():
+                timer.cancel()
+            if isinstance(result, dns.Message):
+                server.answered(self.clock.seconds())
+            else:
+                server.until = self.clock.seconds()
+                server.silent(server.until)
+
+        asking.addBoth(over)
 
     def _over(self, result: Any, question: "_Question") -> Any:
         self._questions.pop(question, None)
