@@ -27,6 +27,8 @@ class Findings:
     """Everything one run found out, by name of server where there are several."""
 
     plan: Plan
+    #: What is measured, as of the start: the tree may be edited while this runs.
+    commit: str = field(default_factory=lambda: commit())
     rounds: list[Round] = field(default_factory=list)
     #: Resident bytes a binding, by server; and which number of bindings it was measured with.
     bytes_a_binding: dict[str, float] = field(default_factory=dict)
@@ -81,13 +83,12 @@ def machine() -> str:
 
 def write(findings: Findings) -> Path:
     """Write both files; gives the path of the table."""
-    RESULTS.mkdir(exist_ok=True)
-    stem = f"{time.strftime('%Y-%m-%d')}-{commit().replace('+', '-changed')}"
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    stem = f"{time.strftime('%Y-%m-%d')}-{findings.commit.replace('+', '-changed')}"
     table = RESULTS / f"{stem}.md"
     table.write_text(text_of(findings))
     facts = {
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "commit": commit(),
         "machine": machine(),
         **asdict(findings),
     }
@@ -99,7 +100,7 @@ def text_of(findings: Findings) -> str:
     """The table, in Markdown."""
     plan = findings.plan
     lines = [
-        f"# Measured {time.strftime('%Y-%m-%d')}, commit {commit()}",
+        f"# Measured {time.strftime('%Y-%m-%d')}, commit {findings.commit}",
         "",
         f"Machine: {machine()}. {plan.rounds} rounds of {plan.seconds} s at {plan.rate} calls/s,"
         f" after {plan.lead_in} s of the same load; CPU is user and system time of all processes"

@@ -16,7 +16,7 @@ from typing import Final
 
 from bench.measure import FULL, QUICK, Bench, MeasureFailed, Plan
 from bench.processes import split_cores
-from bench.report import OURS, Findings, text_of, write
+from bench.report import OURS, Findings, commit, text_of, write
 from bench.servers import Kamailio, Server, SipProxy, StartFailed
 from bench.sipp import SippMissing
 
@@ -43,6 +43,11 @@ def main(arguments: Sequence[str]) -> int:
     except (MeasureFailed, StartFailed, SippMissing) as error:
         print(error, file=sys.stderr)
         return 1
+    if commit() != findings.commit:
+        findings.remarks.append(
+            f"The tree was edited meanwhile ({commit()} at the end): memory, pauses and"
+            " parked calls may be of later code than the rounds."
+        )
     print(text_of(findings))
     if not options.dry:
         print("written to", write(findings))
