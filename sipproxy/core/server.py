@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from sipproxy.core.context import RequestContext
 from sipproxy.core.decisions import ANSWERED, REFUSED
@@ -39,7 +39,6 @@ _log = get_logger("core")
 _RETRY_AFTER_STOP: Final = 5
 
 
-@implementer(ITransactionUser)
 class ProxyCore:
     """Takes requests and responses from the transaction layer and knows what to do with them."""
 
@@ -394,3 +393,7 @@ class ProxyCore:
             for waiting in list(context.waiting):
                 waiting.cancel()
                 self.refuse(context, Refusal(503, "the server is stopping"))
+
+
+# Not a decorator: the class is compiled (docs/internals), and then takes none.
+classImplements(ProxyCore, ITransactionUser)

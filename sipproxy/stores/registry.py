@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from sipproxy.interfaces import IRegistry
 from sipproxy.stores.journal import JournalError
@@ -51,7 +51,6 @@ class ChangeJournal(Protocol):
         """Keep what was collected, all or nothing. Raises JournalError: nothing was kept."""
 
 
-@implementer(IRegistry)
 class Registry:
     """Bindings by AoR, with expiry. All times are those of the clock given to it, in seconds."""
 
@@ -243,3 +242,7 @@ class Registry:
         if not after:
             self._journal.append(pack_change(aor, NOTHING))
         self._put(aor, after, before)
+
+
+# Not a decorator: the class may be compiled, and then takes none.
+classImplements(Registry, IRegistry)

@@ -12,7 +12,7 @@ Nothing that a peer sends, and nothing that the core raises, may get out of here
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from sipproxy.interfaces import ITransactions, ITransactionUser
 from sipproxy.log import get_logger
@@ -61,7 +61,6 @@ MIN_DELAY: Final = 0.005
 MAX_ROUNDS: Final = 20
 
 
-@implementer(ITransactions)
 class Driver:
     """Carries out what the transaction layer says.  ``user``, the core, is set by who builds it."""
 
@@ -369,3 +368,7 @@ def _phrase(detail: str) -> bytes | None:
     """Make a reason phrase of what was wrong, unless it repeats something odd of the message."""
     fit = detail.isascii() and detail.isprintable() and len(detail) <= 100
     return detail.encode() if fit and detail else None
+
+
+# Not a decorator: the class may be compiled, and then takes none.
+classImplements(Driver, ITransactions)

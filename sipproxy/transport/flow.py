@@ -16,7 +16,7 @@ from binascii import crc32
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from sipproxy.interfaces import IFlows
 from sipproxy.transaction.peer import Address, Peer
@@ -45,7 +45,6 @@ class _Route:
         self.sent_by = sent_by
 
 
-@implementer(IFlows)
 class Flows:
     """All flows of the server.  Reaches nothing until `open` was called."""
 
@@ -292,3 +291,7 @@ def _scoped(peer: Peer) -> str:
 
 def _loopback(listener: Listener) -> str:
     return "::1" if listener.family == socket.AF_INET6 else "127.0.0.1"
+
+
+# Not a decorator: the class may be compiled, and then takes none.
+classImplements(Flows, IFlows)

@@ -23,6 +23,7 @@ from sipproxy.transport.descriptors import room_for
 from sipproxy.transport.driver import Driver
 from sipproxy.transport.ends import Outlet
 from sipproxy.transport.flow import Flows
+from sipproxy.transport.polling import DirectPoll, direct_poll
 from sipproxy.transport.sockets import (
     ListenAddress,
     Listener,
@@ -58,6 +59,7 @@ class Listeners:
         self.connections = Connections(reactor, driver, driver.counters, driver.throttle, limits)
         self.udp_ports: list[UdpPort] = []
         self._stream_ports: list[IListeningPort] = []
+        self._direct: DirectPoll | None = None
 
     def bind(self) -> None:
         """Bind every address.  Raises ListenError, and then nothing stays bound."""
@@ -73,8 +75,11 @@ class Listeners:
         for listener in self.bound:
             outlets.append(self._udp(listener) if listener.transport == "udp" else self.connections)
         self._driver.outlets = outlets
+        self._direct = direct_poll(self._reactor)
         for port in self.udp_ports:
             port.start()
+            if self._direct is not None:
+                self._direct.add(port.fileno(), port.doRead)
         if len(self.udp_ports) < len(self.bound):
             self._limit_connections()
         for listener in self.bound:
@@ -86,6 +91,8 @@ class Listeners:
         """Close everything; the result comes when all is closed, after two seconds at most."""
         self._driver.end_of_turn()
         for port in self.udp_ports:
+            if self._direct is not None:
+                self._direct.remove(port.fileno())
             port.stop()
         waiting: list[Deferred[Any]] = [
             maybeDeferred(port.stopListening) for port in self._stream_ports

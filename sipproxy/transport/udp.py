@@ -14,7 +14,7 @@ from typing import Final
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from sipproxy.log import get_logger
 from sipproxy.transaction.machine import Transaction
@@ -47,7 +47,6 @@ _SO_MEMINFO: Final = 55
 _MEMINFO_SIZE: Final = 36
 
 
-@implementer(IReadDescriptor)
 class UdpPort:
     """A bound, non-blocking UDP socket that is registered with the reactor."""
 
@@ -218,3 +217,7 @@ class UdpPort:
             self._peers = {}
         self._peers[address] = peer
         return peer
+
+
+# Not a decorator: the class may be compiled, and then takes none.
+classImplements(UdpPort, IReadDescriptor)
