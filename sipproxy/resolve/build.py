@@ -33,8 +33,12 @@ def build_locator(
     transports: Callable[[], Collection[str]] = lambda: ("udp", "tcp"),
     has_ipv6: Callable[[], bool] = lambda: True,
     hosts_file: str = HOSTS_FILE,
+    look_up: Callable[[str], list[str]] | None = None,
 ) -> Locator:
-    """Make one; times in seconds.  Without ``servers`` those of resolv.conf are asked."""
+    """Make one; times in seconds.  Without ``servers`` those of resolv.conf are asked.
+
+    ``look_up`` stands in for the system's name service; it may block.
+    """
     if not servers:
         servers = servers_of(_text_of(RESOLV_CONF))
     cache = Cache(reactor.seconds, shortest=cache_min, longest=cache_max)
@@ -48,7 +52,7 @@ def build_locator(
     in_thread = in_threads_of(reactor)
     return Locator(
         reactor,
-        SystemNames(in_thread).resolve,
+        SystemNames(in_thread, look_up).resolve,
         dns=Dns(reactor, cache, name_servers),
         hosts=Hosts(reactor, in_thread, hosts_file),
         health=Health(reactor.seconds, skip_for=skip_for),

@@ -76,7 +76,7 @@ class Cache:
         longest = self.longest if records else min(self.longest, self.longest_negative)
         ttl = min(max(ttl, self.shortest), longest)
         now = self._now()
-        entry = Entry(records, now + ttl, now + ttl + (self.stale if records else 0))
+        entry = Entry(records, now + ttl, now + ttl + self.stale)
         if records:
             entry.refresh = now + ttl * _REFRESH_AFTER
         self._store(key, entry)

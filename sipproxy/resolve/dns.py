@@ -51,7 +51,9 @@ class Remembered:
                 if now >= entry.refresh and now >= entry.retry and key not in self._asked:
                     self._ask(key)
                 return entry.records
-            if now < entry.retry:
+            if entry.retry:  # nobody answered the last time: nobody waits this time
+                if now >= entry.retry and key not in self._asked:
+                    self._ask(key)
                 return entry.records
         waiting: Deferred[Records] = Deferred(lambda d: self._forget(key, d))
         if key in self._asked:

@@ -104,7 +104,7 @@ class Locator:
             clock, Cache(clock.seconds, shortest=1.0), lambda key: _ask_system(resolve, key)
         )
         self._hosts = hosts
-        self.health = health or Health(clock.seconds)
+        self.health = Health(clock.seconds) if health is None else health
         self._transports = transports
         self._has_ipv6 = has_ipv6
         self._use_naptr = use_naptr
@@ -118,7 +118,9 @@ class Locator:
         secure = uri.scheme == "sips"
         transport = uri.transport
         if secure and transport is not None:
-            transport = _SECURED.get(transport, transport)
+            if transport not in _SECURED:
+                return fail(NoTransport(f"a sips URI cannot be reached by {transport}", 416))
+            transport = _SECURED[transport]
         host = uri.host
         maddr = uri.param("maddr") if "maddr=" in uri.params else None
         if maddr:

@@ -52,6 +52,7 @@ class _Exchange(DatagramProtocol):
         self._type = TYPES[kind]
         self._id = secrets.randbelow(1 << 16)
         self._connector: Any = None
+        self._closed = False
         self.answer: Deferred[dns.Message] = Deferred(lambda _: self._close())
         try:
             reactor.listenUDP(0, self, interface="::" if ":" in server[0] else "")
@@ -85,6 +86,15 @@ class _Exchange(DatagramProtocol):
         """Hear that nobody listens at the server's port."""
         self._fail(Unreachable("nobody listens there"))
 
+    def stopProtocol(self) -> None:
+        """Hear that the socket is closed.
+
+        When not by us, then by the reactor: the poll and epoll reactors say so instead of
+        `connectionRefused`, because the socket is not readable then.
+        """
+        if not self._closed:
+            self._fail(Unreachable("nobody listens there"))
+
     def _ask_by_stream(self) -> None:
         factory = _StreamFactory(self)
         self._connector = self._reactor.connectTCP(*self._server, factory, _CONNECT_SECONDS)
@@ -113,6 +123,9 @@ class _Exchange(DatagramProtocol):
             message.fromStr(data)
         except Exception:  # there is no list of what twisted.names raises for garbage
             return None
+        # twisted.names takes a message that breaks off for one with fewer records.
+        if _count(data, 6) != len(message.answers) or _count(data, 8) != len(message.authority):
+            return None
         asked = [(text_of(query.name), query.type) for query in message.queries]
         fits = asked == [(self._name, self._type)] or (not asked and message.rCode != dns.OK)
         return message if message.answer and message.id == self._id and fits else None
@@ -128,12 +141,18 @@ class _Exchange(DatagramProtocol):
             self.answer.errback(error)
 
     def _close(self) -> None:
+        self._closed = True
         if self.transport is not None:
             port, self.transport = self.transport, None
             port.stopListening()
         if self._connector is not None:
             connector, self._connector = self._connector, None
             connector.disconnect()
+
+
+def _count(data: bytes, offset: int) -> int:
+    """Read one of the counts in the head of a message (RFC 1035 section 4.1.1)."""
+    return int.from_bytes(data[offset : offset + 2], "big")
 
 
 class _Stream(Int16StringReceiver):

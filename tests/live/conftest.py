@@ -20,6 +20,7 @@ PROGRAMS = {
     "baresip": "baresip-core",
     "ip": "iproute2",
     "nft": "nftables",
+    "nsd": "nsd",
 }
 
 

@@ -102,7 +102,7 @@ class Zone:
         found = []
         while True:
             here = [row for row in self.rows if row[0] == name]
-            found += [row for row in here if row[1].TYPE == TYPES[kind]]
+            found += [row for row in here if TYPES[kind] == row[1].TYPE]
             aliases = [row for row in here if row[1].TYPE == dns.CNAME]
             if not aliases:
                 break

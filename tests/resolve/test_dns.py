@@ -145,7 +145,9 @@ class OldAnswersTests(_Fixture):
         assert self.zone.questions() == []
 
     def test_back_again(self) -> None:
-        """When servers answer again, their answer counts."""
+        """When servers answer again, their answer counts; whoever finds that out gets the old one,
+        as nobody waits for servers that did not answer the last time.
+        """
         self.query()
         self.clock.advance(61)
         self.zone.saying[ONE] = lambda: message(code=dns.ESERVER)
@@ -153,7 +155,25 @@ class OldAnswersTests(_Fixture):
         self.zone.saying.clear()
         self.zone.rows = [("h.test", a("192.0.2.9"))]
         self.clock.advance(5)
+        assert self.query() == [("192.0.2.1",)]
         assert self.query() == [("192.0.2.9",)]
+
+    def test_nobody_waits_again(self) -> None:
+        """With the servers silent for long, only the first request waited."""
+        self.query()
+        self.clock.advance(61)
+        self.zone.silent.add(ONE)
+        self.query()
+        for _ in range(20):
+            self.clock.pump([0.5] * 10)
+            assert self.query() == [("192.0.2.1",)]
+
+    def test_that_there_is_none(self) -> None:
+        """A negative answer serves like any other."""
+        self.query("x.test")
+        self.clock.advance(31)
+        self.zone.saying[ONE] = lambda: message(code=dns.ESERVER)
+        assert self.query("x.test") == [()]
 
     def test_name_is_gone(self) -> None:
         """That the name no longer exists is an answer: the old one does not serve."""

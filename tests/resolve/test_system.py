@@ -73,9 +73,7 @@ class ReplyTests:
         assert isinstance(reply, Reply)
         assert (reply.records, reply.ttl) == (("192.0.2.1",), 60)
 
-    @pytest.mark.parametrize(
-        "error", [socket.gaierror(socket.EAI_NONAME, "x"), OSError("unknown")]
-    )
+    @pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "x"), OSError("unknown")])
     def test_no_such_name(self, error: Exception) -> None:
         """An unknown name is an answer too."""
         reply = reply_of(Failure(error))
