@@ -103,7 +103,7 @@ def build_modules(configuration: Configuration, host: IHost) -> list[Any]:
         except NotConfigured as reason:
             _log.notice("module.not_configured", str(reason), module=name)
         except ConfigurationRefused as refused:
-            place = settings.position(refused.directive) or Position(configuration.path, 0)
+            place = _position_of(configuration, name, refused.directive)
             faults.append(Fault(*place, f"{refused.directive}: {refused.detail}"))
         except ModuleFault as problem:
             faults.append(Fault(configuration.path, 0, str(problem)))
@@ -114,6 +114,14 @@ def build_modules(configuration: Configuration, host: IHost) -> list[Any]:
     if faults:
         raise ConfigurationFaults(faults)
     return ordered
+
+
+def _position_of(configuration: Configuration, module: str, directive: str) -> Position:
+    """Find where a directive was given: one of the module's own, or one of the server's."""
+    for settings in (configuration.settings(module), configuration.server):
+        if directive in settings:
+            return settings.position(directive) or Position(configuration.path, 0)
+    return Position(configuration.path, 0)
 
 
 class ModuleFault(Exception):

@@ -21,6 +21,7 @@ from sipproxy.core.timer_c import TimerC
 from sipproxy.interfaces import IFlows, ILocator, ITransactions
 from sipproxy.log import get_logger
 from sipproxy.message.errors import ParseError
+from sipproxy.message.fields import parse_name_addr
 from sipproxy.message.message import Request, Response
 from sipproxy.message.uri import SipUri, Uri
 from sipproxy.resolve.hop import Hop
@@ -99,7 +100,8 @@ class Forwarder:
             _log.info("forward.bad_target", "a target's URI makes no sense", error=error.detail)
             branch.responses.failed(branch, 404)
             return
-        if context.generation.domains.owns(uri):
+        own = context.own if uri is context.uri else context.generation.domains.owns(uri)
+        if own:
             branch.responses.failed(branch, 404)  # for us, and nobody knows a way
             return
         found = self.locator.locate(uri)
@@ -114,7 +116,7 @@ class Forwarder:
     def next_uri(self, context: RequestContext, target: Target) -> Uri:
         """Give the URI that decides where to send: the first Route, or the target itself."""
         if target.routes:
-            return Target(target.routes[0].strip(b"<>"), target.source).uri
+            return parse_name_addr(target.routes[0]).uri
         if context.routed and b"route" in context.request.names:
             route = context.request.routes[0].uri
             if isinstance(route, SipUri):
@@ -248,7 +250,7 @@ def reached_by_flow(request: Request, source: Peer) -> bool:
 def _strict_route(request: Request) -> None:
     """Serve a strict router next on the way (16.6 step 6): it wants its URI in the request line."""
     value = request.value(b"route") or b""
-    if b";lr" in value or b";LR" in value:
+    if b"," not in value and (b";lr" in value or b";LR" in value):
         return
     first = request.routes[0]
     if isinstance(first.uri, SipUri) and first.uri.param("lr") is None:

@@ -24,7 +24,7 @@ _STEERING: Final = frozenset((b"route", b"proxy-require", b"proxy-authorization"
 class Branches:
     """Makes branches for one server and recognises them."""
 
-    __slots__ = ("_count", "_prefix", "_run", "_seed")
+    __slots__ = ("_count", "_needle", "_prefix", "_run", "_seed")
 
     def __init__(self, secret: bytes, run: bytes) -> None:
         """``secret`` names the server over restarts; ``run`` differs in each, so no branch
@@ -33,6 +33,7 @@ class Branches:
         self._seed = crc32(secret)
         identity = blake2b(b"branch", key=secret, digest_size=4).hexdigest().encode()
         self._prefix = COOKIE + identity
+        self._needle = self._prefix.lower()
         self._run = run
         self._count = 0
 
@@ -58,11 +59,12 @@ class Branches:
 
     def is_loop(self, request: Request, steering: bytes) -> bool:
         """Say whether one of the Via lines holds a branch of ours with the same hash."""
-        needle = self._prefix + steering
+        # A peer may have written our branch in capitals: tokens are the same in any case (7.3.1).
+        needle = self._needle + steering
         names, lines = request.names, request.lines
         first = names.index(b"via")
-        if needle in lines[first]:
+        if needle in lines[first].lower():
             return True
         if names.count(b"via") == 1:
             return False
-        return any(needle in lines[at] for at, name in enumerate(names) if name == b"via")
+        return any(needle in lines[at].lower() for at, name in enumerate(names) if name == b"via")

@@ -24,11 +24,12 @@ from sipproxy.core.decisions import (
     TIMED_OUT,
     WAITED,
 )
-from sipproxy.core.outcomes import Refusal
+from sipproxy.core.outcomes import Identity, Refusal
 from sipproxy.core.phases import METHODS, PHASES
 from sipproxy.interfaces import IModule, ITransactions
 from sipproxy.log import get_logger
 from sipproxy.message.errors import ParseError
+from sipproxy.message.message import Response
 
 _log = get_logger("pipeline")
 
@@ -38,17 +39,28 @@ Done: TypeAlias = Callable[[RequestContext, Any], None]
 class Hook:
     """One hook of one module in one phase, ready to be called."""
 
-    __slots__ = ("call", "deadline", "module", "nothing", "phase")
+    __slots__ = ("answers", "call", "deadline", "module", "nothing", "phase")
 
     def __init__(
         self, phase: str, module: str, call: Callable[..., Any], deadline: float, run: str
     ) -> None:
         self.phase = phase
+        #: What the hook may return besides nothing and a Deferred.
+        self.answers = _ANSWERS.get(phase, (Refusal,))
         self.module = module
         self.call = call
         self.deadline = deadline
         #: What it means that the hook returned nothing.
         self.nothing = DECLINED if run == "first" else PASSED
+
+
+_ANSWERS: Final[dict[str, tuple[type, ...]]] = {
+    "authenticate": (Identity, Refusal),
+    "serve": (Response, Refusal),
+    "translate": (Sequence, Refusal),
+    "next_hop": (Sequence, Refusal),
+    "response": (Sequence, Refusal),
+}
 
 
 class MethodHooks:
@@ -180,8 +192,7 @@ class Waiting:
         elif result is None:
             context.decide(hook.phase, hook.module, hook.nothing, seconds)
         else:
-            outcome = REFUSED if isinstance(result, Refusal) else ANSWERED
-            context.decide(hook.phase, hook.module, outcome, seconds)
+            result = answered(hook, context, result, seconds)
         if result is not None:
             self.done(context, result)
         else:
@@ -221,8 +232,7 @@ class Pipeline:
                 if isinstance(result, Deferred):
                     self._wait(Waiting(self, context, hooks, index, argument, done, result), hook)
                     return
-                outcome = REFUSED if result.__class__ is Refusal else ANSWERED
-                context.decide(hook.phase, hook.module, outcome, perf_counter() - began)
+                result = answered(hook, context, result, perf_counter() - began)
             done(context, result)
             return
         done(context, None)
@@ -233,6 +243,17 @@ class Pipeline:
         context.decide(hook.phase, hook.module, WAITED)
         waiting.entry = self.transactions.schedule(self.transactions.now + hook.deadline, waiting)
         waiting.deferred.addBoth(waiting.resume)
+
+
+def answered(hook: Hook, context: RequestContext, result: Any, seconds: float) -> Any:
+    """Note what a hook answered; an answer of a kind that its phase does not know costs a 500."""
+    if not isinstance(result, hook.answers):
+        kinds = " or ".join(kind.__name__ for kind in hook.answers)
+        wrong = TypeError(f"{kinds} was expected, got {type(result).__name__}")
+        return raised(hook, context, wrong, seconds)
+    outcome = REFUSED if isinstance(result, Refusal) else ANSWERED
+    context.decide(hook.phase, hook.module, outcome, seconds)
+    return result
 
 
 def malformed(hook: Hook, context: RequestContext, error: ParseError, seconds: float) -> Refusal:

@@ -122,7 +122,7 @@ class Registrar:
                 return Refusal(423, "the interval is too brief", [(b"min-expires", shortest)])
             old = self._find(bindings, contact)
             if old is not None:
-                if _is_stale(request, old):
+                if _is_stale(request, old) and any(old is binding for binding in current):
                     return Refusal(
                         500, "the CSeq is not higher than that of the binding's last change"
                     )
@@ -155,7 +155,7 @@ class Registrar:
         return self.limits.default
 
     def _find(self, bindings: list[Binding], contact: Contact) -> Binding | None:
-        """Find the binding that a contact means: by instance and reg-id, or by its URI (19.1.4)."""
+        """Find the binding that a contact means, by its URI (19.1.4)."""
         for binding in bindings:
             if binding.contact == contact.uri_raw:
                 return binding

@@ -7,7 +7,7 @@ there is none, modules may still add targets (phase response) before the best go
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
 
@@ -15,11 +15,16 @@ from sipproxy.core.context import RequestContext
 from sipproxy.core.outcomes import Refusal
 from sipproxy.core.ranking import better
 from sipproxy.core.targets import Target, in_groups
+from sipproxy.message.errors import ParseError
 from sipproxy.message.message import Response
+from sipproxy.message.uri import SipUri
 from sipproxy.resolve.hop import Hop
 
 if TYPE_CHECKING:
     from sipproxy.core.forward import Forwarder
+
+#: Branches that one request may have in all, however many contacts redirections bring.
+MOST_TARGETS: Final = 70
 
 
 class Branch:
@@ -59,6 +64,7 @@ class ResponseContext:
         "forwarder",
         "groups",
         "live",
+        "redirections",
         "stopped",
     )
 
@@ -72,6 +78,7 @@ class ResponseContext:
         self.best_status = 0
         self.best_target: Target | None = None
         self.challenges: list[tuple[bytes, bytes]] = []
+        self.redirections: list[bytes] = []
         #: No new branch any more: answered, cancelled, or a 6xx came.
         self.stopped = False
 
@@ -113,7 +120,7 @@ class ResponseContext:
         if 200 <= status < 300:
             self._answered(branch, response)
         elif first:
-            if not self.context.status:
+            if not self.context.status and not self._recurse(branch, response):
                 self._keep(branch, status, response)
                 if status >= 600:
                     self._stop()
@@ -128,7 +135,7 @@ class ResponseContext:
             self.forwarder.send_next(branch)
             return
         self.ended(branch)
-        if not self.context.status:
+        if not self.context.status and not self.stopped:
             self._keep(branch, status, None)
         self.settle()
 
@@ -162,7 +169,36 @@ class ResponseContext:
         self._stop()
         self._forget_when_done()
 
+    def _recurse(self, branch: Branch, response: Response) -> bool:
+        """Try the contacts of a 3xx next, where that is wanted (16.5, 16.7 step 4); False if not.
+
+        Only for users of ours, for nobody else may be redirected by us, and no URI twice.
+        """
+        context = self.context
+        if not 300 <= response.status < 400 or not context.generation.options.recursive:
+            return False
+        if self.stopped or not context.own:
+            return False
+        tried = {other.target.uri_raw for other in self.branches}
+        tried.update(target.uri_raw for group in self.groups for target in group)
+        try:
+            contacts = [c for c in response.contacts if isinstance(c.uri, SipUri)]
+        except ParseError:
+            return False
+        targets = [
+            Target(contact.uri_raw, branch.target.source, q=contact.q, uri=contact.uri)
+            for contact in contacts
+            if contact.uri_raw not in tried
+        ]
+        if not targets or len(self.branches) + len(targets) > MOST_TARGETS:
+            return False
+        most = context.generation.options.max_forks
+        self.groups[:0] = in_groups(targets, most)
+        return True
+
     def _keep(self, branch: Branch, status: int, response: Response | None) -> None:
+        if response is not None and 300 <= status < 400:
+            self.redirections.extend(response.values(b"contact"))
         if response is not None and status in (401, 407):
             for name in (b"www-authenticate", b"proxy-authenticate"):
                 self.challenges.extend((name, value) for value in response.raw_values(name))
@@ -212,9 +248,7 @@ class ResponseContext:
             self._send_best()
 
     def _best_response(self) -> Response:
-        if self.best is None:
-            self.best = self.forwarder.own_response(self.context, self._own_status())
-        return self.best
+        return self.best or self.forwarder.own_response(self.context, self._own_status())
 
     def _own_status(self) -> int:
         """The status when no callee gave one that is better than what happened here."""
@@ -228,7 +262,7 @@ class ResponseContext:
             return
         status = self.best_status
         context.chosen = self.best_target
-        if context.method != "INVITE" and status == 408 and self.best is None:
+        if context.method != "INVITE" and status == 408:
             # RFC 4320 section 4.2: a 408 to a non-INVITE comes too late to help anybody.
             self.forwarder.abandon(context)
         elif status == 503 or self.best is None:
@@ -237,6 +271,7 @@ class ResponseContext:
             self.forwarder.answer(context, self.forwarder.own_response(context, own))
         else:
             self._add_challenges(self.best)
+            self._add_redirections(self.best)
             self.forwarder.upstream(context, self.best)
         self._forget_when_done()
 
@@ -248,6 +283,14 @@ class ResponseContext:
         best.remove(b"proxy-authenticate")
         for name, value in dict.fromkeys(self.challenges):
             best.add(name, value)
+
+    def _add_redirections(self, best: Response) -> None:
+        """Give the caller the contacts of all 3xx at once (16.7 step 4)."""
+        contacts = list(dict.fromkeys(self.redirections))
+        if 300 <= best.status < 400 and len(contacts) > best.count(b"contact"):
+            best.remove(b"contact")
+            for contact in contacts:
+                best.add(b"contact", contact)
 
     def _forget_when_done(self) -> None:
         """Break the circles of references once nothing is out and the caller has the answer."""

@@ -111,12 +111,10 @@ class ProxyCore:
         try:
             check(request)
             context = RequestContext(request, peer, None, self.generation, self.transactions.now)
-            refusal = self._accept(context)
+            if self._accept(context) is None:
+                self._walk(context)
         except ParseError as error:
             _log.debug("ack.malformed", "an ACK was dropped", error=error.detail)
-            return
-        if refusal is None:
-            self._walk(context)
 
     def response_received(self, transaction: Any | None, response: Response, peer: Peer) -> None:
         """Take a response to the branch it belongs to; strays are dropped (RFC 6026 8.9)."""

@@ -22,7 +22,7 @@ def forward_ack(context: RequestContext, forwarder: "Forwarder") -> None:
         forwarder.transactions.send(forwarder.copy(context, target, target.flow), target.flow)
         return
     uri = forwarder.next_uri(context, target)
-    if context.generation.domains.owns(uri):
+    if context.own if uri is context.uri else context.generation.domains.owns(uri):
         return
     found = forwarder.locator.locate(uri)
     if isinstance(found, Deferred):

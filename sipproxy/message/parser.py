@@ -112,6 +112,8 @@ def _fit_body(message: Request | Response) -> None:
     names = message.names
     line = message.lines[names.index(b"content-length")]
     digits = line[16:] if line[:16] == b"Content-Length: " else value_of(line)
+    if not digits.isdigit():
+        digits = digits.strip()
     if not digits.isdigit() or len(digits) > 9:
         raise ParseError("the Content-Length is not a number", 400, message)
     length = int(digits)

@@ -25,7 +25,8 @@ import os
 import re
 import time
 from collections.abc import Callable
-from typing import IO, Final
+from io import RawIOBase
+from typing import Final
 
 from zope.interface import implementer
 
@@ -54,12 +55,12 @@ class AccessFile:
         self.path = path
         self._format, self._getters = compile_format(line_format)
         self._lines: list[str] = []
-        self._file: IO[str] | None = None
+        self._file: RawIOBase | None = None
         self.lost = 0
 
     def open(self) -> None:
         """Open (again, after the file was moved away).  Raises OSError; then the old one stays."""
-        new = open(self.path, "a", encoding="utf-8", errors="backslashreplace")
+        new = open(self.path, "ab", buffering=0)  # what a full disk refuses must not stay behind
         self.flush()
         if self._file is not None:
             self._file.close()
@@ -76,8 +77,7 @@ class AccessFile:
         lines, self._lines = self._lines, []
         if lines and self._file is not None:
             try:
-                self._file.write("".join(lines))
-                self._file.flush()
+                self._file.write("".join(lines).encode("utf-8", "backslashreplace"))
             except OSError:
                 self.lost += len(lines)
 

@@ -54,9 +54,11 @@ class Relay(Module):
             address = ip_address(context.peer.host.partition("%")[0])
             if any(address in network for network in self.trusted):
                 return "TrustedPeer"
+        if self.policy == "none":
+            return ""
         if context.identity is not None:
             return "the sender is authenticated"
-        if self.policy == "registered" and self._is_registered(context):
+        if self._is_registered(context):
             return "the sender is registered"
         return ""
 
