@@ -34,7 +34,7 @@ class Bare:
         #: What came and could not be parsed.
         self.rubbish: list[bytes] = []
         #: Called with each request that comes.
-        self.on_request: Callable[[Request], None] | None = None
+        self.on_request: Callable[[Request], object] | None = None
         self._count = 0
         wire.attach(address, self._receive)
 
@@ -93,7 +93,7 @@ class Bare:
         *,
         tag: str = "bare",
         headers: Sequence[tuple[str, str]] = (),
-        edit: Callable[[Response], None] | None = None,
+        edit: Callable[[Response], object] | None = None,
     ) -> Response:
         """Answer a request that came, to where it came from; ``edit`` spoils the answer first."""
         more = [(name.lower().encode(), value.encode()) for name, value in headers]

@@ -42,6 +42,7 @@ class Nat:
         """A ``symmetric`` box uses another port for each address that is written to."""
         self.outer = outer
         self.host = host
+        self.place = f"{outer.place}-{host}"
         self.lifetime = lifetime
         self.symmetric = symmetric
         #: Datagrams from outside that were not let in.

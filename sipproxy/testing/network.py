@@ -83,6 +83,10 @@ class Wire(Protocol):
     def streams(self) -> StreamNetwork:
         """Give the streams."""
 
+    @property
+    def place(self) -> str:
+        """Tell apart hosts that have one address in two places."""
+
     def attach(self, address: Address, receive: Receive, refused: Refused | None = None) -> None:
         """Deliver what is sent to an address."""
 
@@ -108,6 +112,8 @@ class Network:
 
     ``jitter`` is added to ``delay`` by chance, so that one datagram overtakes the other.
     """
+
+    place = ""
 
     def __init__(
         self,

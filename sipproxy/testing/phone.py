@@ -91,6 +91,7 @@ class Phone:
         self.driver = Driver(reactor, self.layer)
         self.driver.user = self
         self._serial = 0
+        self._mark = f"{name}-{address[0]}{wire.place}"
         self._register_cseq = 0
         self._refresh: Any = None
         self._open(reactor)
@@ -108,9 +109,7 @@ class Phone:
         self.wire.streams.listen(self.address, Accepting(self.connections, _TCP))
 
     def vanish(self, gone: bool = True) -> None:
-        """Be gone, as when the battery is empty; not ``gone`` is only the program, and the host
-        tells who sends to it.
-        """
+        """Be gone as when the battery is empty; not ``gone``: only the program ended."""
         self.wire.detach(self.address, gone)
         self.wire.streams.unlisten(self.address)
         self.driver.stop()
@@ -167,7 +166,7 @@ class Phone:
             registrar or f"sip:{self.domain}",
             to=to or self.aor,
             headers=[*more, *headers],
-            call_id=f"registration-of-{self.name}-{self.address[0]}",
+            call_id=f"registration-of-{self._mark}",
             cseq=self._register_cseq,
         )
 
@@ -247,14 +246,14 @@ class Phone:
         self._serial += 1
         host, port = self.address
         rport = ";rport" if self.rport else ""
-        branch = f"z9hG4bK{self.name}{self._serial}"
+        branch = f"z9hG4bK{self._serial}-{self._mark}"
         return (
             f"SIP/2.0/{(transport or self.transport).upper()} {host}:{port};branch={branch}{rport}"
         )
 
     def tag_of(self, call: Call) -> str:
         """Give the To tag that this phone answers a call with."""
-        return f"{self.name}-{self.calls.index(call)}-{self.address[0]}"
+        return f"{self.calls.index(call)}-{self._mark}"
 
     def _uri(self, target: str) -> str:
         return target if ":" in target else f"sip:{target}@{self.domain}"
@@ -275,9 +274,9 @@ class Phone:
             f"{method} {uri} SIP/2.0",
             f"Via: {via}",
             f"Max-Forwards: {max_forwards}",
-            f"From: <{self.aor}>;tag=t{self._serial}",
+            f"From: <{self.aor}>;tag={self._serial}-{self._mark}",
             f"To: <{to or uri}>",
-            f"Call-ID: {call_id or f'{self.name}-{self._serial}@{self.address[0]}'}",
+            f"Call-ID: {call_id or f'{self._serial}@{self._mark}'}",
             f"CSeq: {cseq or self._serial} {method}",
         ]
         if method in ("INVITE", "SUBSCRIBE"):
@@ -320,7 +319,7 @@ class Phone:
         elif request.method == "INVITE":
             self._ring(transaction, request)
         elif self.answers_with:
-            tag = f"{self.name}-{len(self.requests)}".encode()
+            tag = f"{len(self.requests)}-{self._mark}".encode()
             driver.respond(transaction, make_response(request, self.answers_with, None, tag))
 
     def _ring(self, transaction: ServerTransaction, request: Request) -> None:

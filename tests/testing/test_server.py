@@ -32,7 +32,7 @@ class SimulatedServerTests:
         Phone(network, "alice", ("10.0.1.1", 5060)).send("OPTIONS", "sip:example.com")
         assert server.is_clean()
         clock.run(0.1)
-        assert server.remains() == "1 transactions, 1 contexts"
+        assert server.remains().startswith("1 transactions")
         clock.run(40)
         assert server.is_clean()
 
