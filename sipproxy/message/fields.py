@@ -35,9 +35,9 @@ _HOST: Final = rb"[\w\-.]++|\[[0-9A-Fa-f.]*+:[0-9A-Fa-f:.]*+\]"
 
 #: The form that nearly every Via has, as a value or as a whole line.
 _PLAIN_VIA: Final = re.compile(
-    rb"(?:Via: |v: )?SIP/2\.0/(UDP|TCP|TLS|WSS?) ("
+    rb"(?:Via: |v: )?SIP/2\.0/(UDP|TCP|TLS|WSS?) (("
     + _HOST
-    + rb")(?::([1-9][0-9]{0,4}))?(;rport)?;branch=(["
+    + rb")(?::([1-9][0-9]{0,4}))?)(;rport)?;branch=(["
     + TOKEN
     + rb"]++)(;rport)?(?:;received=([0-9.]++))?\Z"
 )
@@ -116,9 +116,8 @@ def via_of(line: bytes) -> Via | None:
     match = _PLAIN_VIA.match(line)
     if match is None:
         return None
-    name, sent_by, digits, rport, branch, late_rport, received = match.groups()
-    sent_by = sent_by.lower()
-    host = sent_by.decode()
+    name, sent_by, host_raw, digits, rport, branch, late_rport, received = match.groups()
+    host = host_raw.decode().lower()
     if host[0] == "[":
         host = host[1:-1]
     port = None
@@ -126,7 +125,7 @@ def via_of(line: bytes) -> Via | None:
         port = int(digits)
         if port > 65535:
             return None
-        sent_by = sent_by + b":" + digits
+    sent_by = sent_by.lower()
     asked = rport is not None or late_rport is not None
     if received is None:
         return Via(_TRANSPORTS[name], host, port, sent_by, branch, asked)

@@ -7,11 +7,14 @@ looked into, and leaves as it came.
 
 from typing import Final
 
-from sipproxy.message.grammar import pretty
+from sipproxy.message.grammar import PRETTY, pretty
 from sipproxy.message.values import end_of_first, split_commas, unfold, value_of
 
 #: What may stand before the first element of a list.
 _EMPTY: Final = b", \t\r\n"
+
+#: What a line of a known name begins with.
+_BEGINNINGS: Final = {name: spelling + b": " for name, spelling in PRETTY.items()}
 
 
 class Headers:
@@ -67,7 +70,10 @@ class Headers:
         """Insert a line before the first of its name, or before all others."""
         line = _line(name, value)
         names = self.names
-        at = names.index(name) if name in names else 0
+        try:
+            at = names.index(name)
+        except ValueError:
+            at = 0
         names.insert(at, name)
         self.lines.insert(at, line)
         self._forget(name)
@@ -75,10 +81,11 @@ class Headers:
     def set(self, name: bytes, value: bytes) -> None:
         """Replace the first line of a name and remove the others; append when there is none."""
         names = self.names
-        if name not in names:
+        try:
+            at = names.index(name)
+        except ValueError:
             self.add(name, value)
             return
-        at = names.index(name)
         self.lines[at] = _line(name, value)
         if names.count(name) > 1:
             self._drop(name, at + 1)
@@ -100,9 +107,10 @@ class Headers:
     def pop_first(self, name: bytes) -> bytes | None:
         """Remove and give the first value of a list header; None when the header is not there."""
         names = self.names
-        if name not in names:
+        try:
+            at = names.index(name)
+        except ValueError:
             return None
-        at = names.index(name)
         line = self.lines[at]
         self._forget(name)
         if b"," in line:
@@ -130,4 +138,4 @@ class Headers:
 def _line(name: bytes, value: bytes) -> bytes:
     if b"\n" in value or b"\r" in value:
         raise ValueError(f"a value of {name.decode('ascii', 'replace')} may not hold a line end")
-    return pretty(name) + b": " + value
+    return (_BEGINNINGS.get(name) or pretty(name) + b": ") + value

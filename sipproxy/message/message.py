@@ -4,7 +4,7 @@ What was parsed is kept until the header is edited. Lists and fields that a mess
 own, shared with its clones: look at them, but do not change them.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from sipproxy.message.errors import ParseError
 from sipproxy.message.fields import (
@@ -28,8 +28,11 @@ from sipproxy.message.uri import Uri, parse_uri
 from sipproxy.message.values import end_of_first, split_list, split_semicolons, value_of
 
 #: In place of a Max-Forwards: not looked at yet, and none there.
-_UNREAD = -1
-_NONE = -2
+_UNREAD: Final = -1
+_NONE: Final = -2
+
+#: The lines that a Max-Forwards nearly always is; looking one up takes a fifth of reading it.
+_HOPS_LEFT: Final = {b"Max-Forwards: %d" % left: left for left in range(MAX_FORWARDS + 1)}
 
 
 class Message(Headers):
@@ -245,9 +248,14 @@ class Message(Headers):
         return None if left == _NONE else left
 
     def _read_max_forwards(self) -> int:
-        value = self.value(b"max-forwards")
-        if value is None:
+        try:
+            line = self.lines[self.names.index(b"max-forwards")]
+        except ValueError:
             return _NONE
+        left = _HOPS_LEFT.get(line)
+        if left is not None:
+            return left
+        value = value_of(line)
         number = int(value) if value.isdigit() and len(value) < 10 else -1
         if not 0 <= number <= MAX_FORWARDS:
             raise ParseError("the Max-Forwards is not a number from 0 to 255")

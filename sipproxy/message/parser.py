@@ -36,6 +36,7 @@ _LINE_END: Final = re.compile(rb"\r\n(?![ \t])")
 _STRAY: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 _BLANK_LINE: Final = b"\r\n\r\n"
+_CONTENT_LENGTH_0: Final = b"Content-Length: 0"
 
 #: Headers that may stand once only, for routing to be sure of what it reads.
 _SINGLE: Final = (b"from", b"to", b"call-id", b"cseq", b"max-forwards")
@@ -44,7 +45,7 @@ _SINGLE: Final = (b"from", b"to", b"call-id", b"cseq", b"max-forwards")
 _PARTY: Final = re.compile(
     rb'(?:From|To|f|t): (?:"[^"\\<>]*+" ?|[\w\-.!%*+`\'~ ]*+)<'
     rb"(?:sips?:(?:[\w\-.!~*'()&=+$,;?/#]++@)?[\w\-.]++(?::[1-9][0-9]{0,3})?"
-    rb"(?:;[\w\-.!~*'()=;]*+)?|tel:\+?[0-9\-.]++)"
+    rb"(?:;[\w\-.!~*'()=;]*+)?|tel:\+?[0-9][0-9\-.]*+)"
     rb">(?:;tag=([" + TOKEN + rb"]++))?\Z"
 )
 #: The parameters of a From or To.
@@ -81,7 +82,8 @@ def parse(data: bytes) -> Request | Response:
             message = _parse_carefully(head, body)
         else:
             message = _message(start, names, lines, body) or _odd_start(start, names, lines, body)
-            if b"content-length" in names:
+            lengths = names.count(b"content-length")
+            if lengths and (lengths > 1 or body or lines[-1] != _CONTENT_LENGTH_0):
                 _fit_body(message)
     message.wire_size = len(data)
     return message
@@ -91,19 +93,16 @@ def _message(
     start: bytes, names: list[bytes], lines: list[bytes], body: bytes
 ) -> Request | Response | None:
     """Make a message if the start line has its usual form."""
-    if start[:8] == b"SIP/2.0 ":
-        digits = start[8:11]
-        if start[11:12] == b" " and digits.isdigit() and b"100" <= digits <= b"699":
-            return Response(int(digits), start[12:], names, lines, body)
-        return None
-    parts = start.split(b" ")
-    if len(parts) == 3 and parts[2] == b"SIP/2.0" and parts[1]:
-        method = METHODS.get(parts[0])
-        if method is None:
-            if not _TOKEN.match(parts[0]):
-                return None
-            method = parts[0].decode()
-        return Request(method, parts[1], names, lines, body)
+    parts = start.split(b" ", 2)
+    if len(parts) == 3:
+        first, second, third = parts
+        if third == b"SIP/2.0":
+            method = METHODS.get(first) or (first.decode() if _TOKEN.match(first) else "")
+            if method and second:
+                return Request(method, second, names, lines, body)
+        elif first == b"SIP/2.0" and len(second) == 3 and second.isdigit():
+            if b"100" <= second <= b"699":
+                return Response(int(second), third, names, lines, body)
     return None
 
 
@@ -111,9 +110,9 @@ def _fit_body(message: Request | Response) -> None:
     """Cut what follows the body; refuse a body that is shorter than it says (section 18.3)."""
     names = message.names
     line = message.lines[names.index(b"content-length")]
-    digits = line[16:] if line[:16] == b"Content-Length: " else value_of(line)
-    if not digits.isdigit():
-        digits = digits.strip()
+    digits = line[16:]
+    if not digits.isdigit() or line[:16] != b"Content-Length: ":
+        digits = value_of(line)
     if not digits.isdigit() or len(digits) > 9:
         raise ParseError("the Content-Length is not a number", 400, message)
     length = int(digits)
@@ -177,9 +176,12 @@ def _parse_carefully(head: bytes, body: bytes, fault: str = "") -> Request | Res
             fault = fault or "a header line has no name"
         elif _STRAY.search(line):
             fault = fault or "a line ends with CR or LF alone"
-        elif len(line) > MAX_LINE or len(lines) == MAX_HEADERS:
+        elif len(line) > MAX_LINE:
             if not fault:
-                fault, status = "a header line is too long, or there are too many", 513
+                fault, status = "a header line is too long", 513
+        elif len(lines) == MAX_HEADERS:
+            if not fault:
+                fault, status = "there are too many header lines", 513
         else:
             names.append(canonical(raw))
             lines.append(line)

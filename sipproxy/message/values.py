@@ -27,7 +27,7 @@ def unfold(value: bytes) -> bytes:
 
 def value_of(line: bytes) -> bytes:
     """Give what a header line says behind its name, on one line and without blanks around it."""
-    value = line[line.find(b":") + 1 :].strip()
+    value = line.partition(b":")[2].strip()
     return _FOLD.sub(b" ", value) if b"\n" in value else value
 
 
