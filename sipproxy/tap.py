@@ -6,15 +6,18 @@ whatever is wrong is said where somebody reads it: one sentence, exit status 1.
 
 import os
 import sys
-from typing import Any
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from twisted.application.service import IService
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from twisted.python import usage
 from zope.interface import implementer
 
+from sipproxy.admin.configtest import refused_by_modules
 from sipproxy.assembly import ConfigurationFaults, read_configuration
-from sipproxy.config.loader import Configuration
+from sipproxy.config.loader import Configuration, Fault
 from sipproxy.log import SINK, console
 from sipproxy.service import SipService, StartError, prepare
 
@@ -62,6 +65,9 @@ class Options(usage.Options):
         """Read the configuration: with -t that is all; else tell twistd what it needs of it."""
         self.configuration = self._read()
         if self["test"]:
+            refused = refused_by_modules(self.configuration)
+            if refused:
+                self._refuse(refused)
             for fault in self.configuration.faults:
                 print(fault, file=sys.stderr)
             print("Syntax OK")
@@ -86,11 +92,16 @@ class Options(usage.Options):
                 working_directory=os.getcwd(),
             )
         except ConfigurationFaults as problem:
-            for fault in problem.faults:
-                print(fault, file=sys.stderr)
-            count = len(problem.faults)
-            print(f"{count} fault{'s' if count != 1 else ''}; nothing was started", file=sys.stderr)
-            sys.exit(1)
+            self._refuse(problem.faults)
+
+    def _refuse(self, faults: "Sequence[Fault]") -> NoReturn:
+        for fault in faults:
+            print(fault, file=sys.stderr)
+        print(
+            f"{len(faults)} fault{'s' if len(faults) != 1 else ''}; nothing was started",
+            file=sys.stderr,
+        )
+        sys.exit(1)
 
 
 def _make_folder(folder: str) -> None:
@@ -104,6 +115,8 @@ def makeService(options: Options) -> IService:
     """Bind the sockets and give the service; exits with one sentence when that cannot be."""
     from twisted.internet import reactor
 
+    # Timers run by a clock that nobody sets back; nothing has been scheduled yet.
+    reactor.seconds = time.monotonic  # type: ignore[method-assign]
     parent: Any = getattr(options, "parent", None)
     foreground = bool(parent is not None and parent.get("nodaemon"))
     configuration = options.configuration

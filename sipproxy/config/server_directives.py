@@ -66,7 +66,7 @@ STRUCTURE_DIRECTIVES: Final[tuple[Directive, ...]] = (
     Directive(
         "LoadModule", Take.ONE_OR_TWO, words, None,
         "Load a module that is not loaded by itself; a path after the name is ignored.",
-        multiple=True, syntax="LoadModule NAME [PATH]", example="LoadModule mod_sip_numexpand",
+        multiple=True, syntax="LoadModule NAME [PATH]", example="LoadModule mod_sip_trace",
     ),
 )  # fmt: skip
 
@@ -123,7 +123,11 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
     ),
     Directive(
         "LogFormat", Take.TWO, Converter(log_format_of, "FORMAT"),
-        (r'"%h %l %u %t \"%r\" %>s %b" common', r'"%h %l %u %t \"%r\" %>s %D \"%{Call-ID}i\"" sip'),
+        (
+            r'"%h %l %u %t \"%r\" %>s %b" common',
+            r'"%h %l %u %t \"%r\" %>s %D from=%{from}x to=%{to}x call=\"%{Call-ID}i\" '
+            r'target=%{target}x by=%{module}x" sip',
+        ),
         "Give a nickname to a format of the access log.",
         multiple=True, syntax='LogFormat "FORMAT" NICKNAME',
         example=r'LogFormat "%t %h \"%r\" %>s" short',
