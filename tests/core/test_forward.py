@@ -149,7 +149,6 @@ class StrictRouterTests:
         client = sent(make_request("INVITE", "sip:bob@192.0.2.20", f"Route: {value}"))
         assert client.target == "sip:bob@192.0.2.20"
 
-    @pytest.mark.xfail(strict=True, reason="looks for ;lr in the whole line: core-bugs.md 6")
     def test_strict_and_loose_on_one_line(self) -> None:
         """A strict router is served also when a loose one stands on the same line."""
         request = make_request(
@@ -183,7 +182,6 @@ class WhereToTests:
         client = sent(make_request(), Target(b"sip:bob@10.0.0.5", "mod_to", routes=routes))
         assert client.request.values(b"route") == list(routes)
 
-    @pytest.mark.xfail(strict=True, reason="only strips the angle brackets: core-bugs.md 7")
     def test_path_with_parameters(self) -> None:
         """A Path value may have parameters behind its brackets, or a name before them."""
         for value in (b"<sip:192.0.2.40;lr>;ob=1", b'"edge" <sip:192.0.2.40;lr>'):

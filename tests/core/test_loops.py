@@ -67,7 +67,6 @@ class LoopTests:
         assert not is_loop(back, Branches(SECRET, b"r"))
 
     @pytest.mark.parametrize("change", [bytes.upper, bytes.lower])
-    @pytest.mark.xfail(strict=True, reason="compares letter by letter: core-bugs.md 8")
     def test_upper_or_lower_case(self, change: Callable[[bytes], bytes]) -> None:
         """A branch is a token, and some peers change its case (7.3.1)."""
         branches = Branches(SECRET, b"r")

@@ -363,7 +363,6 @@ class WholeTests:
         desk.taken(f"{PHONE};q=0.3, <sip:alice@192.0.2.11>;q=0.7")
         assert desk.contacts == [b"sip:alice@192.0.2.11", b"sip:alice@192.0.2.10:5060"]
 
-    @pytest.mark.xfail(strict=True, reason="meets its own first half: core-bugs.md 9")
     def test_one_contact_twice(self) -> None:
         """A phone that names itself twice in one request is registered once."""
         desk = Desk()

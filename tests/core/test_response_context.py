@@ -7,6 +7,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from sipproxy.core.context import RequestContext
+from sipproxy.core.response_context import MOST_TARGETS
 from sipproxy.core.targets import Target
 from sipproxy.message.message import Response
 from sipproxy.resolve.hop import Hop
@@ -240,20 +241,140 @@ class BestTests:
         call.reply(0, 486)
         assert call.statuses == []
 
-    @pytest.mark.xfail(strict=True, reason="Recursive is read and never used: core-bugs.md 1")
-    def test_recursion(self) -> None:
-        """With Recursive On the contacts of a 3xx are tried here (step 4)."""
-        call = Forked(recursive=True)
-        call.reply(0, 302, (b"contact", b"<sip:bob@192.0.2.77>"))
-        assert call.statuses == []
-        assert call.targets == ["20", "77"]
 
-    def test_no_recursion(self) -> None:
+class RedirectionTests:
+    """3xx responses (step 4): tried here with Recursive On, else passed on."""
+
+    def redirected(self, *contacts: str, status: int = 302, **how: Any) -> Forked:
+        """Give a call whose phone redirects it."""
+        call = Forked(recursive=True, **how)
+        call.reply(0, status, *((b"contact", contact.encode()) for contact in contacts))
+        return call
+
+    def test_recursion(self) -> None:
+        """The contacts are tried, and whoever answers has the call."""
+        call = self.redirected("<sip:bob@192.0.2.77>")
+        assert call.statuses == [] and call.targets == ["20", "77"]
+        call.reply(1, 200)
+        assert call.statuses == [200]
+
+    @pytest.mark.parametrize("status", [300, 301, 302, 305])
+    def test_every_3xx(self, status: int) -> None:
+        """All of the class count."""
+        assert self.redirected("<sip:bob@192.0.2.77>", status=status).targets == ["20", "77"]
+
+    def test_by_q(self) -> None:
+        """The contacts are groups by their q, like any targets."""
+        call = self.redirected(
+            "<sip:bob@192.0.2.71>;q=0.1, <sip:bob@192.0.2.72>", "<sip:bob@192.0.2.73>;q=1.0"
+        )
+        assert call.targets == ["20", "72", "73"]
+        call.reply(1, 486)
+        call.reply(2, 486)
+        assert call.targets[-1] == "71"
+
+    def test_most_forks(self) -> None:
+        """MaxForks holds for them too."""
+        contacts = [f"<sip:bob@192.0.2.{number}>" for number in (71, 72, 73)]
+        call = self.redirected(*contacts, max_forks=2)
+        assert call.targets == ["20", "71", "72"]
+
+    def test_before_the_next_group(self) -> None:
+        """They are tried before the phones of a lower q, when their own group is done."""
+        call = Forked(1000, 1000, 500, recursive=True)
+        call.reply(0, 302, (b"contact", b"<sip:bob@192.0.2.77>"))
+        assert call.targets == ["20", "21"]
+        call.reply(1, 486)
+        assert call.targets == ["20", "21", "77"]
+        call.reply(2, 486)
+        assert call.targets == ["20", "21", "77", "22"]
+
+    def test_no_uri_twice(self) -> None:
+        """Phones that redirect to each other do not keep a call going (16.5)."""
+        call = self.redirected("<sip:bob@192.0.2.77>")
+        call.reply(1, 302, (b"contact", b"<sip:bob@192.0.2.20>"))
+        assert call.targets == ["20", "77"]
+        assert call.statuses == [302]
+
+    def test_not_one_that_is_to_be_tried(self) -> None:
+        """A contact that waits in a later group is not tried twice."""
+        call = Forked(1000, 500, recursive=True)
+        call.reply(0, 302, (b"contact", b"<sip:bob@192.0.2.21>"))
+        call.reply(1, 486)
+        assert call.targets == ["20", "21"]
+
+    def test_chain_ends(self) -> None:
+        """A phone that always names another one comes to an end (MOST_TARGETS)."""
+        call = Forked(recursive=True)
+        for number in range(200):
+            if call.statuses:
+                break
+            call.reply(number, 302, (b"contact", b"<sip:bob@198.51.100.%d>" % number))
+        assert call.statuses == [302]
+        assert len(call.targets) == MOST_TARGETS
+
+    def test_too_many_at_once(self) -> None:
+        """So does one that names too many."""
+        many = ", ".join(f"<sip:{number}@192.0.2.77>" for number in range(MOST_TARGETS))
+        call = self.redirected(many)
+        assert call.statuses == [302] and call.targets == ["20"]
+
+    def test_only_for_our_users(self) -> None:
+        """A foreign host cannot redirect a request that only passes through."""
+        stand = CoreStand(recursive=True)
+        caller = stand.receive(make_request("INVITE", "sip:carol@192.0.2.88"))
+        stand.reply(stand.clients[0], 302, (b"contact", b"<sip:carol@192.0.2.89>"))
+        assert caller.statuses == [302] and len(stand.clients) == 1
+
+    @pytest.mark.parametrize("contact", ["<mailto:bob@example.com>", "<tel:+1201>", "<sip:", ""])
+    def test_nothing_to_try(self, contact: str) -> None:
+        """Contacts that cannot be tried leave the 3xx to the caller."""
+        call = self.redirected(*([contact] if contact else []))
+        assert call.statuses == [302] and call.targets == ["20"]
+
+    def test_all_contacts_fail(self) -> None:
+        """The caller hears of what was tried, not of the 3xx."""
+        call = self.redirected("<sip:bob@192.0.2.77>")
+        call.reply(1, 486)
+        assert call.statuses == [486]
+
+    def test_cancelled_meanwhile(self) -> None:
+        """After CANCEL no contact is tried any more."""
+        call = Forked(recursive=True)
+        call.stand.cancel(call.caller)
+        call.reply(0, 302, (b"contact", b"<sip:bob@192.0.2.77>"))
+        assert call.targets == ["20"] and len(call.statuses) == 1
+
+    @pytest.mark.xfail(strict=True, reason="own users are not translated again: core-bugs.md 17")
+    def test_to_another_user_of_ours(self) -> None:
+        """A contact at our own host is a user of ours, and is looked up as such."""
+
+        def translate(context: RequestContext, uri: Any) -> list[Target]:
+            last = b"21" if uri.user == "carol" else b"20"
+            return [Target(b"sip:phone@192.0.2." + last, "mod_to")]
+
+        stand = CoreStand(StubModule("mod_to", translate=translate), recursive=True)
+        caller = stand.receive(make_request())
+        stand.reply(stand.clients[0], 302, (b"contact", b"<sip:carol@example.com>"))
+        assert caller.statuses == []
+        assert stand.targets == ["sip:phone@192.0.2.20", "sip:phone@192.0.2.21"]
+
+    def test_passed_on(self) -> None:
         """With Recursive Off a 3xx is the caller's to follow."""
         call = Forked()
         call.reply(0, 302, (b"contact", b"<sip:bob@192.0.2.77>"))
         assert call.statuses == [302]
         assert call.caller.response.value(b"contact") == b"<sip:bob@192.0.2.77>"
+
+    def test_contacts_are_gathered(self) -> None:
+        """The caller gets the contacts of all 3xx at once, each once."""
+        call = Forked(1000, 1000, 1000)
+        call.reply(0, 302, (b"contact", b"<sip:bob@192.0.2.71>"))
+        call.reply(1, 301, (b"contact", b"<sip:bob@192.0.2.72>, <sip:bob@192.0.2.71>"))
+        call.reply(2, 486)
+        assert call.statuses == [302]
+        contacts = call.caller.response.values(b"contact")
+        assert contacts == [b"<sip:bob@192.0.2.71>", b"<sip:bob@192.0.2.72>"]
 
 
 class TimeoutTests:
@@ -271,7 +392,6 @@ class TimeoutTests:
         call.stand.time_out(call.stand.clients[0])
         assert call.statuses == [] and call.caller.abandoned
 
-    @pytest.mark.xfail(strict=True, reason="a response hook makes it a 408: core-bugs.md 2")
     def test_no_408_to_others_with_a_response_hook(self) -> None:
         """A module that looks at responses, and does nothing, does not change that."""
         module = StubModule("mod_look", response=lambda context, best: None)
@@ -279,7 +399,6 @@ class TimeoutTests:
         call.stand.time_out(call.stand.clients[0])
         assert call.statuses == [] and call.caller.abandoned
 
-    @pytest.mark.xfail(strict=True, reason="a 408 of the next hop is passed on: core-bugs.md 3")
     def test_no_408_of_others_to_others(self) -> None:
         """A 408 that comes from the next hop to a non-INVITE is not sent on either."""
         call = Forked(method="OPTIONS")
@@ -427,7 +546,6 @@ class CancelTests:
         call.stand.time_out(call.stand.clients[0])
         assert call.statuses == [487]
 
-    @pytest.mark.xfail(strict=True, reason="answered 500 instead of 487: core-bugs.md 4")
     def test_while_locating(self) -> None:
         """CANCEL while a name is looked up: the look-up is cancelled, the caller gets 487."""
         target = Target(b"sip:bob@slow.example.net", "mod_to")
@@ -440,7 +558,6 @@ class CancelTests:
         assert cancelled == [True] and not stand.clients
         assert caller.statuses == [487]
 
-    @pytest.mark.xfail(strict=True, reason="answered 500 instead of 487: core-bugs.md 4")
     def test_unreachable_after_cancel(self) -> None:
         """A branch that turns out unreachable after CANCEL still is a 487 for the caller."""
         call = Forked()

@@ -213,7 +213,6 @@ class RefusalTests:
         tags = {stand.core.new_tag() for _ in range(1000)}
         assert len(tags) == 1000 and all(tag.isalnum() for tag in tags)
 
-    @pytest.mark.xfail(strict=True, reason="AttributeError leaves the core: core-bugs.md 5")
     def test_hook_that_returns_nonsense(self) -> None:
         """A module that returns a number instead of a refusal costs its request a 500."""
         stand = stand_of(StubModule("mod_bad", check=lambda context: 403))

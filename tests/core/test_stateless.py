@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import pytest
 from twisted.internet.defer import Deferred, fail
 
 from sipproxy.core.targets import Target
@@ -86,7 +85,6 @@ class DropTests:
         """One for a user of ours outside any dialog has nowhere to go."""
         assert not acknowledged("sip:bob@example.com").transactions.sent
 
-    @pytest.mark.xfail(strict=True, reason="ParseError leaves the core: core-bugs.md 7")
     def test_path_with_parameters(self) -> None:
         """One for a binding with an unusual Path raises nothing."""
         target = Target(b"sip:bob@10.0.0.5", "mod_to", routes=(b"<sip:192.0.2.40;lr>;ob=1",))

@@ -88,7 +88,6 @@ class TableTests:
         with pytest.raises(DoesNotApply):
             kit.call("authorize", kit.request(name, FOREIGN, in_dialog=True))
 
-    @pytest.mark.xfail(strict=True, reason="an identity relays under None: core-bugs.md 10")
     def test_nobody_means_nobody(self) -> None:
         """RelayPolicy None lets nobody but a TrustedPeer relay, as its help says."""
         assert verdict(kit_with("None"), identity="alice")[0] == 403
