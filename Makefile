@@ -49,7 +49,6 @@ test: $(VENV)/.installed-dev
 soak: $(VENV)/.installed-dev
 	@tests/install
 	$(VENV)/bin/python -m pytest -q -m soak $(PYTEST_ARGS)
-	$(VENV)/bin/python -m bench.soak
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -1,6 +1,8 @@
 """What ``pip install .`` gives: the package, the plug-in that twistd finds, and sipctl."""
 
+import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -54,7 +56,14 @@ sys.exit(script.load()())
 
 def run(arguments: Sequence[str], folder: Path) -> str:
     """Run a program and give what it printed; its complaints when it fails."""
-    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        arguments,
+        cwd=folder,
+        env={**os.environ, "SIPPROXY_COMPILE": "0"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -65,7 +74,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "README.rst", "LICENSE"):
+    for name in ("setup.cfg", "setup.py", "compile.ini", "pyproject.toml", "README.rst", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("sipproxy", "twisted", "tests", "docs", "bench"):
         ignored = shutil.ignore_patterns("__pycache__", "dropin.cache", "vectors")
@@ -121,6 +130,27 @@ class WheelTests:
     def test_twisted_stays_a_namespace(self) -> None:
         """An __init__.py under twisted/ would hide Twisted itself from whoever is in the clone."""
         assert list((ROOT / "twisted").rglob("__init__.py")) == []
+
+
+def table_of(name: str) -> tuple[str, ...]:
+    """Read a table of setup.py without running it."""
+    for node in ast.parse((ROOT / "setup.py").read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return tuple(ast.literal_eval(node.value))
+    raise LookupError(name)
+
+
+class CompiledTests:
+    """What setup.py says about compiling."""
+
+    def test_tables_name_files(self) -> None:
+        """A file that was renamed would silently run interpreted, or silently be compiled."""
+        package = ROOT / "sipproxy"
+        assert [
+            pattern for pattern in table_of("COMPILED") if not list(package.glob(pattern))
+        ] == []
+        for name in table_of("INTERPRETED"):
+            assert list(package.rglob(name)), name
 
 
 class InstalledTests:
