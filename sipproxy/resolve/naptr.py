@@ -107,6 +107,18 @@ class ZoneSwitch:
         self._default = default
         self._zones = zones or {}
 
+    @classmethod
+    def of(cls, rules: "Iterable[tuple[bool, str | None]]") -> "ZoneSwitch":
+        """Make one of rules in their order: on or off, and the zone, None for every other name."""
+        default = True
+        zones: dict[str, bool] = {}
+        for on, zone in rules:
+            if zone is None:
+                default = on
+            else:
+                zones[zone] = on
+        return cls(default, zones)
+
     def __call__(self, name: str) -> bool:
         """Say whether it is on for a name."""
         if self._zones:

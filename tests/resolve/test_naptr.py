@@ -80,6 +80,11 @@ class ZoneSwitchTests:
         assert switch("lab.example.com") and switch("x.lab.example.com")
         assert switch("notexample.com")
 
+    def test_rules(self) -> None:
+        """Rules as the configuration has them; of two for one zone the last counts."""
+        switch = ZoneSwitch.of([(False, None), (False, "a.test"), (True, "a.test")])
+        assert switch("a.test") and not switch("b.test")
+
     def test_default(self) -> None:
         """Without zones the default holds."""
         assert ZoneSwitch()("example.com")
