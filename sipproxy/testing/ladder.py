@@ -55,11 +55,17 @@ class Ladder:
         self._names: dict[str, str] = {}
         self._passages: list[Passage] = []
         self._began = network.clock.seconds()
-        network.watch(self._passages.append)
+        self._keeping = True
+        network.watch(self._take)
 
     def name(self, host: str, name: str) -> None:
         """Call a host by a name; columns stand in the order in which hosts were named."""
         self._names[host] = name
+
+    def stop(self) -> None:
+        """Keep nothing from now on: for scenarios that last too long to be drawn."""
+        self._keeping = False
+        self.clear()
 
     def clear(self) -> None:
         """Forget what was, and count the time from now."""
@@ -93,6 +99,10 @@ class Ladder:
 
     def __str__(self) -> str:
         return draw(self.steps(), self._names.values())
+
+    def _take(self, passage: Passage) -> None:
+        if self._keeping:
+            self._passages.append(passage)
 
     def _step(self, passage: Passage) -> Step:
         return Step(

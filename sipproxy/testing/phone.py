@@ -7,8 +7,7 @@
     clock.run(10)
     call.hang_up()
 
-Times in seconds.  Everything that it sent and received stays to be looked at: `Phone.calls`,
-`Phone.requests`, `sipproxy.testing.call.Call`, `sipproxy.testing.call.Sent`.
+Times in seconds.  What it sent and received stays: `Phone.calls`, `Phone.requests`.
 """
 
 from collections.abc import Sequence
@@ -113,8 +112,7 @@ class Phone:
         self.wire.detach(self.address, gone)
         self.wire.streams.unlisten(self.address)
         self.driver.stop()
-        if self._refresh is not None and self._refresh.active():
-            self._refresh.cancel()
+        self.stop_refreshing()
 
     # --- what it does with calls that come
 
@@ -172,9 +170,13 @@ class Phone:
 
     def unregister(self) -> Sent:
         """Take the binding back."""
+        self.stop_refreshing()
+        return self.register(0)
+
+    def stop_refreshing(self) -> None:
+        """Let the binding expire."""
         if self._refresh is not None and self._refresh.active():
             self._refresh.cancel()
-        return self.register(0)
 
     def keep_registered(self, expires: int = 3600) -> None:
         """Register now, and again whenever half of the time is over (sooner when it failed)."""
@@ -383,15 +385,13 @@ class Phone:
     def fired(self, token: object) -> None:
         """Nothing is scheduled on the layer."""
 
-    # --- what there is to see
-
     @property
     def last(self) -> Call:
         """The call that began last."""
         return self.calls[-1]
 
     def methods(self) -> list[str]:
-        """Give the methods of the requests received, in order."""
+        """Give the methods of the requests received."""
         return [request.method for request in self.requests]
 
     def unfinished(self) -> list[Call]:

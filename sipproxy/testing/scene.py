@@ -60,7 +60,7 @@ class Scene:
 
     def phone(self, name: str, wire: Wire | None = None, host: str = "", **options: Any) -> Phone:
         """Put a phone there; ``options`` are those of `Phone`."""
-        host = host or self._next_host("10.0.1")
+        host = host or self._next_host(1)
         self._name(host, name)
         phone = Phone(wire or self.network, name, (host, options.pop("port", 5060)), **options)
         self.phones.append(phone)
@@ -77,7 +77,7 @@ class Scene:
 
     def bare(self, name: str = "mallory", wire: Wire | None = None) -> Bare:
         """Put an end there that does nothing by itself."""
-        host = self._next_host("10.0.2")
+        host = self._next_host(2)
         self._name(host, name)
         return Bare(wire or self.network, (host, 5060))
 
@@ -86,9 +86,10 @@ class Scene:
         self._name(host, name)
         return Nat(self.network, host, **options)
 
-    def _next_host(self, net: str) -> str:
+    def _next_host(self, net: int) -> str:
         self._hosts += 1
-        return f"{net}.{self._hosts}"
+        more, last = divmod(self._hosts, 250)
+        return f"10.{more}.{net}.{last}"
 
     def _name(self, host: str, name: str) -> None:
         self.ladder.name(host, name)

@@ -6,6 +6,7 @@ configuration; its Listen lines say which addresses of the network are the serve
 
 import socket
 from collections.abc import Sequence
+from random import Random
 from typing import Any, Final
 
 from sipproxy.assembly import (
@@ -71,9 +72,8 @@ def configuration_of(text: str, before: Sequence[str] = ()) -> Configuration:
 class _SimulatedSocket:
     """As much of a socket as a `Listener` looks at."""
 
-    family = socket.AF_INET
-
     def __init__(self, host: str, port: int) -> None:
+        self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._name = (host, port)
 
     def getsockname(self) -> Address:
@@ -148,7 +148,7 @@ class SimulatedServer:
             reactor, self.driver, self.driver.counters, self.driver.throttle, self._limits()
         )
         self.names = names or NameTable()
-        self.locator = Locator(reactor, self.names.resolve)
+        self.locator = Locator(reactor, self.names.resolve, draw=Random(0).random)
         self.journal = MemoryJournal()
         self.registry = Registry(
             self.clock.seconds, self.journal, shards=16, max_bindings=server["MaxBindings"]
@@ -239,6 +239,7 @@ class SimulatedServer:
         if local:
             return local
         hosts = [spec.host for spec in self.configuration.server["Listen"]]
+        hosts = [own for own in hosts if (":" in own) == (":" in host)]
         return max(hosts, key=lambda own: _common(own, host), default=None)
 
     def _binding_changed(self, aor: str, before: list[Binding], after: list[Binding]) -> None:

@@ -21,6 +21,12 @@ class NameTableTests:
         NameTable().resolve("b.example").addErrback(failed.append)
         assert failed[0].check(OSError)
 
+    def test_otherwise(self) -> None:
+        """Every other name may have the same address, for tests that do not care."""
+        got: list[list[str]] = []
+        NameTable({}, ["10.0.0.9"]).resolve("any.example").addCallback(got.append)
+        assert got == [["10.0.0.9"]]
+
     def test_silent(self) -> None:
         """A name may be one whose answer never comes, or comes when the test wants."""
         table = NameTable({"c.example": None})

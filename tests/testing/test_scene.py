@@ -2,6 +2,7 @@
 
 import pytest
 
+from sipproxy.resolve.locator import is_ipv4
 from sipproxy.testing.scene import Scene
 
 
@@ -44,6 +45,12 @@ class SceneTests:
               │◀────── 200 │   1.501
         """)
         assert scene.bindings("alice") == ["sip:alice@10.0.1.1:5060"]
+
+    def test_many_phones(self) -> None:
+        """However many hosts there are, each has an address of its own that is one."""
+        scene = Scene()
+        hosts = {scene.phone(f"p{number}").address[0] for number in range(600)}
+        assert len(hosts) == 600 and all(is_ipv4(host) for host in hosts)
 
     def test_core_errors(self) -> None:
         """An exception of the core fails the scenario, whatever the callers saw."""
