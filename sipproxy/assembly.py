@@ -192,6 +192,8 @@ def build_options(configuration: Configuration) -> Options:
     return Options(
         record_route=server["AddRecordRoute"],
         recursive=server["Recursive"],
+        redirect=server["ServerType"] == "Redirect",
+        group_timer=server["GroupNoAnswerTimer"] / 1000,
         max_forks=server["MaxForks"],
         timer_c=server["InviteExpiration"] / 1000,
         prefer_tcp_above=server["PreferTcpAbove"],

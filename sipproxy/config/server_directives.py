@@ -162,7 +162,7 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
     ),
     # What it does with requests.
     Directive(
-        "ServerType", Take.ONE, choice("Proxy", later=("Redirect",)), "Proxy",
+        "ServerType", Take.ONE, choice("Proxy", "Redirect"), "Proxy",
         "What is done with a request for somebody: Proxy forwards it.",
     ),
     Directive(
@@ -176,6 +176,17 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
     Directive(
         "Recursive", Take.FLAG, flag, "Off",
         "On tries the contacts of a 3xx answer itself, Off leaves that to the caller.",
+    ),
+    Directive(
+        "UseCallerPreferences", Take.FLAG, flag, "Off",
+        "On lets a phone choose by action=proxy or action=redirect in its Contact how calls to it "
+        "are handled, whatever ServerType says.",
+    ),
+    Directive(
+        "GroupNoAnswerTimer", Take.ONE, milliseconds(0, 3_600_000), "0",
+        "How long phones of one q value ring before those of the next are tried; 0 waits for their "
+        "answer.",
+        example="GroupNoAnswerTimer 20000",
     ),
     Directive(
         "MaxForks", Take.ONE, integer(1, 100), "5",

@@ -187,6 +187,8 @@ class Forwarder:
             request.set_uri(target.uri_raw)
         left = request.max_forwards
         request.set(b"max-forwards", _MAX_FORWARDS if left is None else b"%d" % max(left - 1, 0))
+        if context.responses is not None:
+            request.set(b"max-breadth", b"%d" % context.responses.share)
         if (
             context.method in _RECORD_ROUTED
             and context.generation.options.record_route

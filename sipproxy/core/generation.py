@@ -10,10 +10,12 @@ class Options:
     """The core's own settings, as plain attributes (seconds and bytes)."""
 
     __slots__ = (
+        "group_timer",
         "max_forks",
         "prefer_tcp_above",
         "record_route",
         "recursive",
+        "redirect",
         "signature",
         "timer_c",
     )
@@ -23,6 +25,8 @@ class Options:
         *,
         record_route: bool = True,
         recursive: bool = False,
+        redirect: bool = False,
+        group_timer: float = 0.0,
         max_forks: int = 5,
         timer_c: float = 180.0,
         prefer_tcp_above: int = 1300,
@@ -30,6 +34,8 @@ class Options:
     ) -> None:
         self.record_route = record_route
         self.recursive = recursive
+        self.redirect = redirect
+        self.group_timer = group_timer
         self.max_forks = max_forks
         self.timer_c = timer_c
         self.prefer_tcp_above = prefer_tcp_above

@@ -26,13 +26,23 @@ if TYPE_CHECKING:
 #: Branches that one request may have in all, however many contacts redirections bring.
 MOST_TARGETS: Final = 70
 
+#: Max-Breadth of a request that came without (RFC 5393 section 5.3.1).
+MAX_BREADTH: Final = 60
+
+
+def _number(value: bytes | None) -> int:
+    """Read a Max-Breadth; one that makes no sense counts as missing, a huge one as the usual."""
+    if value is None or not value.isdigit() or len(value) > 9:
+        return MAX_BREADTH
+    return min(int(value), MAX_BREADTH)
+
 
 class Branch:
     """One target being tried: its hops, the client transaction of the present one, and the
     outcome.
     """
 
-    __slots__ = ("done", "hops", "locating", "responses", "target", "transaction")
+    __slots__ = ("done", "given_up", "hops", "locating", "responses", "target", "transaction")
 
     def __init__(self, responses: "ResponseContext", target: Target) -> None:
         self.responses = responses
@@ -41,6 +51,7 @@ class Branch:
         self.hops: list[Hop] = []
         self.locating: Deferred[Any] | None = None
         self.done = False
+        self.given_up = False
 
     def hops_found(self, context: RequestContext, result: Sequence[Hop] | Refusal | None) -> None:
         """Go on after phase next_hop."""
@@ -51,6 +62,36 @@ class Branch:
         self.responses.timer_c_fired(self)
 
 
+class GroupRings:
+    """The moment when a group of phones has rung long enough, and the next is to have its turn."""
+
+    __slots__ = ("_branches",)
+
+    def __init__(self, branches: list[Branch]) -> None:
+        self._branches = branches
+
+    def fire(self) -> None:
+        """Give up on those that have not answered."""
+        for branch in self._branches:
+            branch.responses.give_up(branch)
+
+
+class SearchEnds:
+    """The moment when an INVITE's Expires has passed."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+
+    def fire(self) -> None:
+        """Cancel what rings; the caller gets 487 as if it had cancelled."""
+        context = self._context
+        if context.responses is not None and not context.status:
+            context.cancelled = True
+            context.responses.cancel()
+
+
 class ResponseContext:
     """What one request has out, and what came back so far."""
 
@@ -59,12 +100,14 @@ class ResponseContext:
         "best_status",
         "best_target",
         "branches",
+        "breadth",
         "challenges",
         "context",
         "forwarder",
         "groups",
         "live",
         "redirections",
+        "share",
         "stopped",
     )
 
@@ -79,17 +122,48 @@ class ResponseContext:
         self.best_target: Target | None = None
         self.challenges: list[tuple[bytes, bytes]] = []
         self.redirections: list[bytes] = []
+        #: How many branches the request may still be forked into, and each of a group (RFC 5393).
+        self.breadth = self.share = MAX_BREADTH
         #: No new branch any more: answered, cancelled, or a 6xx came.
         self.stopped = False
 
-    def begin(self, targets: Sequence[Target]) -> None:
-        """Try targets, group after group."""
-        self.groups = in_groups(targets, self.context.generation.options.max_forks)
+    def begin(self, targets: Sequence[Target], told: Response | None = None) -> None:
+        """Try targets, group after group; ``told`` is a 3xx of our own that joins their answers."""
+        context = self.context
+        if told is not None:
+            self.best, self.best_status = told, told.status
+            self.redirections = told.values(b"contact")
+        most = context.generation.options.max_forks
+        if b"max-breadth" in context.request.names:
+            self.breadth = _number(context.request.value(b"max-breadth"))
+        if not self.breadth:
+            self._answer_breadth()
+            return
+        self.groups = in_groups(targets, min(most, self.breadth))
+        if context.method == "INVITE" and b"expires" in context.request.names:
+            self._limit_search(context.request.expires)
         self._next_group()
+
+    def _answer_breadth(self) -> None:
+        """Refuse a request that has been forked as often as it may (RFC 5393 section 5.3.2)."""
+        self.stopped = True
+        self.forwarder.answer(self.context, self.forwarder.own_response(self.context, 440))
+        self._forget_when_done()
+
+    def _limit_search(self, seconds: int | None) -> None:
+        """End the search when the INVITE's own Expires says so (section 20.19)."""
+        if seconds is not None and seconds < self.context.generation.options.timer_c:
+            transactions = self.forwarder.transactions
+            transactions.schedule(transactions.now + seconds, SearchEnds(self.context))
 
     def _next_group(self) -> None:
         group = self.groups.pop(0)
+        self.share = max(self.breadth // len(group), 1)
         started = [Branch(self, target) for target in group]
+        seconds = self.context.generation.options.group_timer
+        if seconds and self.groups and self.context.method == "INVITE":
+            transactions = self.forwarder.transactions
+            transactions.schedule(transactions.now + seconds, GroupRings(started))
         self.branches.extend(started)
         self.live += len(started)
         for branch in started:
@@ -120,7 +194,9 @@ class ResponseContext:
         if 200 <= status < 300:
             self._answered(branch, response)
         elif first:
-            if not self.context.status and not self._recurse(branch, response):
+            if branch.given_up and status == 487:
+                self._keep(branch, 408, None)
+            elif not self.context.status and not self._recurse(branch, response):
                 self._keep(branch, status, response)
                 if status >= 600:
                     self._stop()
@@ -149,6 +225,12 @@ class ResponseContext:
         if not branch.done and branch.transaction is not None:
             branch.hops.clear()
             self.forwarder.transactions.cancel(branch.transaction)
+
+    def give_up(self, branch: Branch) -> None:
+        """Stop waiting for a branch; whatever it says to the CANCEL counts as no answer."""
+        if not branch.done and not self.stopped:
+            branch.given_up = True
+            self.timer_c_fired(branch)
 
     # --- inside
 

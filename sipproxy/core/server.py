@@ -5,8 +5,9 @@ is answered, refused or forwarded.  The walk is a chain of short methods, each t
 phase before it, so that a hook may wait anywhere without anything standing still.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from time import time
 from typing import Any, Final
 
 from zope.interface import classImplements
@@ -19,6 +20,7 @@ from sipproxy.core.loops import Branches
 from sipproxy.core.marks import DialogMarks
 from sipproxy.core.outcomes import Identity, Refusal
 from sipproxy.core.pipeline import CORE, Pipeline, tell
+from sipproxy.core.redirect import contact_headers, split, status_for
 from sipproxy.core.response_context import Branch, ResponseContext
 from sipproxy.core.routes import RouteReader
 from sipproxy.core.stateless import forward_ack
@@ -50,6 +52,7 @@ class ProxyCore:
         generation: Generation,
         secret: bytes,
         run: bytes,
+        wall_clock: Callable[[], float] = time,
     ) -> None:
         """``secret`` outlives restarts; ``run`` is a token (letters and digits) that differs in
         each.
@@ -57,6 +60,7 @@ class ProxyCore:
         self.transactions = transactions
         self.flows = flows
         self.generation = generation
+        self.wall_clock = wall_clock
         self.pipeline = Pipeline(transactions)
         self.branches = Branches(secret, run)
         marks = DialogMarks(secret)
@@ -254,10 +258,29 @@ class ProxyCore:
         elif context.transaction is None:
             forward_ack(context, self.forwarder)
         else:
-            context.responses = ResponseContext(context, self.forwarder)
-            if context.hooks.account:
-                tell(context.hooks.account, context, "forwarded", context.request)
-            context.responses.begin(context.targets)
+            self._try_targets(context)
+
+    def _try_targets(self, context: RequestContext) -> None:
+        """Forward to the targets, tell the caller of those that it is to try itself, or both."""
+        proxied: list[Target] = context.targets
+        redirected: list[Target] = []
+        if context.own and not context.routed:
+            proxied, redirected = split(context, context.targets)
+        if redirected and redirected[0].source is CORE:
+            self.refuse(context, Refusal(404, "there is nowhere to redirect to"))
+            return
+        told = None
+        if redirected:
+            headers = contact_headers(redirected, self.wall_clock())
+            told = self._own(context.request, status_for(redirected), None, headers)
+        if told is not None and not proxied:
+            self._decided_here(context)
+            self.answer(context, told)
+            return
+        context.responses = ResponseContext(context, self.forwarder)
+        if context.hooks.account:
+            tell(context.hooks.account, context, "forwarded", context.request)
+        context.responses.begin(proxied, told)
 
     # --- answers
 

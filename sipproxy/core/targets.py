@@ -15,10 +15,22 @@ class Target:
 
     ``flow`` is the socket or connection that a binding came in by; ``routes`` the Path that it
     registered with (RFC 3327); ``udp_only`` says that it is never to be tried over a stream;
-    ``source`` is the module that named the target.
+    ``expires`` is when its binding ends (wall clock, 0 for never); ``action`` is how it wants to
+    be used (``proxy``, ``redirect``, empty for as the server does); ``source`` is the module that
+    named it.
     """
 
-    __slots__ = ("_uri", "flow", "q", "routes", "source", "udp_only", "uri_raw")
+    __slots__ = (
+        "_uri",
+        "action",
+        "expires",
+        "flow",
+        "q",
+        "routes",
+        "source",
+        "udp_only",
+        "uri_raw",
+    )
 
     def __init__(
         self,
@@ -29,6 +41,8 @@ class Target:
         flow: Peer | None = None,
         routes: tuple[bytes, ...] = (),
         udp_only: bool = False,
+        expires: float = 0.0,
+        action: str = "",
         uri: Uri | None = None,
     ) -> None:
         self.uri_raw = uri_raw
@@ -37,6 +51,8 @@ class Target:
         self.flow = flow
         self.routes = routes
         self.udp_only = udp_only
+        self.expires = expires
+        self.action = action
         self._uri = uri
 
     @property

@@ -4,6 +4,7 @@ Phase serve takes REGISTER for our domains; phase translate turns a user of ours
 each binding.  The bindings themselves are kept by `sipproxy.stores.registry`.
 """
 
+import re
 from typing import Final
 
 from zope.interface import implementer
@@ -19,6 +20,8 @@ from sipproxy.message.builder import make_response
 from sipproxy.message.message import Response
 from sipproxy.message.uri import Uri
 from sipproxy.stores.records import Binding, RegistryFull
+
+_ACTION: Final = re.compile(rb";\s*action\s*=\s*(proxy|redirect)\s*(?:;|\Z)", re.IGNORECASE)
 
 #: Seconds after which a phone may try again when the registry is full.
 _RETRY_WHEN_FULL: Final = 60
@@ -43,6 +46,7 @@ class RegistryModule(Module):
                 f"and RegistrationMaxExpires {longest}",
             )
         limits = RegistrarLimits(default, shortest, longest, settings["MaxContactsPerUser"])
+        self.preferences: bool = self.host.settings["UseCallerPreferences"]
         self.registrar = Registrar(self.host.registry, self.host.flows, limits)
 
     def applies(self, phase: str, method: str, in_dialog: bool) -> bool:
@@ -98,7 +102,15 @@ class RegistryModule(Module):
             flow=flow,
             routes=binding.path,
             udp_only=how == BY_CONTACT,
+            expires=binding.expires,
+            action=action_of(binding) if self.preferences else "",
         )
+
+
+def action_of(binding: Binding) -> str:
+    """Give the action parameter that a contact registered with (RFC 2543 section 6.13)."""
+    match = _ACTION.search(binding.params)
+    return match.group(1).decode().lower() if match is not None else ""
 
 
 DIRECTIVES: Final = (
