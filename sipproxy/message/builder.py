@@ -26,8 +26,7 @@ def make_response(
 ) -> Response:
     """Make a response (section 8.2.6); ``headers`` are canonical names and values to add.
 
-    The tag is added where the To has none, but never to a 100. Raises ParseError when a To that
-    cannot be read should get one.
+    The tag is added where the To has none, but never to a 100, nor to a To that cannot be read.
     """
     names: list[bytes] = []
     lines: list[bytes] = []
@@ -36,7 +35,7 @@ def make_response(
         if name in echoed:
             names.append(name)
             lines.append(line)
-    if to_tag and status > 100 and b"to" in names and request.to_tag is None:
+    if to_tag and status > 100 and _lacks_tag(request):
         at = names.index(b"to")
         lines[at] = lines[at].rstrip() + b";tag=" + to_tag
     for name, value in headers:
@@ -45,6 +44,13 @@ def make_response(
     names.append(_CONTENT_LENGTH)
     lines.append(_CONTENT_LENGTH_0)
     return Response(status, phrase_of(status) if reason is None else reason, names, lines)
+
+
+def _lacks_tag(request: Request) -> bool:
+    try:
+        return request.to_tag is None
+    except ParseError:
+        return False
 
 
 def make_ack(invite: Request, response: Response) -> Request:

@@ -24,7 +24,7 @@ from sipproxy.message.grammar import (
 )
 from sipproxy.message.message import Message, Request, Response
 from sipproxy.message.uri import SipUri
-from sipproxy.message.values import split_list, split_params, value_of
+from sipproxy.message.values import split_list, split_semicolons, value_of
 
 _TOKEN: Final = re.compile(rb"[" + TOKEN + rb"]++\Z")
 _NAME: Final = re.compile(rb"[" + TOKEN + rb"]++[ \t]*+\Z")
@@ -67,7 +67,7 @@ def parse(data: bytes) -> Request | Response:
     head, end, body = data.partition(_BLANK_LINE)
     lines = head.splitlines()
     # splitlines() also splits at a lone CR or LF, and joining shows that it did.
-    if not end or not head or b"\r\n".join(lines) != head:
+    if not end or not lines or not lines[0] or b"\r\n".join(lines) != head:
         message = _parse_odd_ends(data)
     else:
         start = lines.pop(0)
@@ -157,7 +157,7 @@ def _parse_odd_ends(data: bytes) -> Request | Response:
     head, end, body = data.partition(_BLANK_LINE)
     if not end:
         head, end, body = data.partition(b"\n\n")
-        if end and b"\r" not in head:
+        if b"\r" not in head:
             head = head.replace(b"\n", b"\r\n")
     if not end:
         return _parse_carefully(head.rstrip(b"\r\n"), b"", "the header does not end")
@@ -274,13 +274,16 @@ def _party_tag(message: Message, name: bytes) -> bytes:
     party.uri  # noqa: B018
     if not _PARAMETERS.match(party.params_raw):
         raise ParseError(f"the parameters of the {pretty(name).decode()} are malformed")
-    tags = [value for key, value in split_params(party.params_raw) if key == "tag"]
+    tags: list[bytes] = []
+    for piece in split_semicolons(party.params_raw):
+        key, _, value = piece.partition(b"=")
+        if key.rstrip().lower() == b"tag":
+            tags.append(value.lstrip())
     if not tags:
         return b""
-    tag = (tags[0] or "").encode("utf-8", "surrogateescape")
-    if len(tags) > 1 or not _TOKEN.match(tag):
+    if len(tags) > 1 or not _TOKEN.match(tags[0]):
         raise ParseError(f"the tag of the {pretty(name).decode()} is malformed")
-    return tag
+    return tags[0]
 
 
 def _check_request(request: Request) -> None:

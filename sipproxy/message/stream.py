@@ -14,10 +14,10 @@ PING: Final = b"\r\n\r\n"
 _CR: Final = 0x0D
 _LF: Final = 0x0A
 
-#: Every line that is a Content-Length, and what is wrong with it if the last group is missing.
+#: Every line that is a Content-Length: its digits, and its end if nothing else stands before that.
 _LENGTH: Final = re.compile(
     rb"\r\n(?:[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Ll][Ee][Nn][Gg][Tt][Hh]|[Ll])[ \t]*+:"
-    rb"(?:[ \t]|\r\n[ \t])*+([0-9]*+)[ \t]*+(\r\n(?![ \t]))?"
+    rb"(?:[ \t]|\r\n[ \t])*+([0-9]*+)[ \t]*+(?=(\r\n(?![ \t]))?)"
 )
 
 
@@ -114,7 +114,7 @@ def _body_length(head: bytes) -> int:
 def _unframed(head: bytes, detail: str, status: int) -> ParseError:
     """Make the error, with the message as far as it can be read, so that it can be answered."""
     try:
-        message: Request | Response | None = parse(_LENGTH.sub(b"\r\n", head))
+        message: Request | Response | None = parse(_LENGTH.sub(b"\r\nX:", head))
     except ParseError as error:
         message = error.message
     return ParseError(detail, status, message)
