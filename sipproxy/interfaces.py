@@ -295,4 +295,15 @@ class ILocator(Interface):
     """From the URI that a request is sent to, to addresses (RFC 3263)."""
 
     def locate(uri: "Uri") -> "Sequence[Hop] | Deferred[Sequence[Hop]]":
-        """Give hops with numeric hosts in the order to try them; empty when there are none."""
+        """Give hops with numeric hosts in the order to try them; empty when there are none.
+
+        A failure may carry ``status``: what the caller should be told.
+        """
+
+    def failed(hop: "Hop", kind: str, retry_after: float | None = None) -> None:
+        """Hear that a request to a hop failed: ``timed out`` when nothing at all came back,
+        ``unreachable``, or ``unavailable`` (503, with the seconds of its Retry-After).
+        """
+
+    def worked(hop: "Hop") -> None:
+        """Hear that a hop answered."""

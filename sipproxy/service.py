@@ -15,7 +15,6 @@ from typing import IO, Any, Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.internet.threads import deferToThreadPool
 
 from sipproxy import __version__
 from sipproxy.assembly import (
@@ -31,7 +30,8 @@ from sipproxy.core.generation import Generation, Options
 from sipproxy.core.registrar import FLOW_FIRST, FLOW_ONLY
 from sipproxy.core.server import ProxyCore
 from sipproxy.log import SINK, get_logger, set_levels
-from sipproxy.resolve.locator import Locator, system_addresses
+from sipproxy.resolve.build import build_locator
+from sipproxy.resolve.naptr import ZoneSwitch
 from sipproxy.stores.database import DatabaseUnavailable
 from sipproxy.stores.journal import FolderInUse, JournalError
 from sipproxy.stores.records import Binding
@@ -123,7 +123,19 @@ class SipService(MultiService):
             self.listeners.bind()
         except ListenError as error:
             raise StartError(str(error)) from error
-        self.locator = Locator(reactor, self._resolve)
+        transports = frozenset(listener.transport for listener in self.listeners.bound)
+        ipv6 = any(":" in listener.host for listener in self.listeners.bound)
+        self.locator = build_locator(
+            reactor,
+            servers=server["NameServer"],
+            timeout=server["DnsTimeout"] / 1000,
+            naptr=ZoneSwitch.of(server["DnsNaptr"]),
+            cache_min=server["DnsCacheMin"] / 1000,
+            cache_max=server["DnsCacheMax"] / 1000,
+            skip_for=server["SkipFailedFor"] / 1000,
+            transports=lambda: transports,
+            has_ipv6=lambda: ipv6,
+        )
         self.domains = build_domains(configuration, self.flows)
         empty = Generation(0, ({}, {}), self.domains, Options())
         run = os.urandom(3).hex().encode()
@@ -140,10 +152,6 @@ class SipService(MultiService):
             idle=server["TcpIdleTimeout"] / 1000,
             unsent=server["TcpWriteBuffer"],
         )
-
-    def _resolve(self, name: str) -> "Deferred[list[str]]":
-        pool = self.reactor.getThreadPool()
-        return deferToThreadPool(self.reactor, pool, system_addresses, name)
 
     # --- start
 

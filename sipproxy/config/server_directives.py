@@ -28,6 +28,8 @@ from sipproxy.config.server_values import (
     level_rule_of,
     listen_of,
     log_format_of,
+    name_server_of,
+    naptr_rule_of,
     proxy_domain_of,
     signature_of,
     stateful_of,
@@ -201,6 +203,40 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
         "TrustedPeer", Take.MANY, each(network), None,
         "Addresses and networks whose requests are relayed whatever RelayPolicy says.",
         multiple=True, example="TrustedPeer 192.0.2.10 198.51.100.0/24",
+    ),
+    # Locating servers (RFC 3263).
+    Directive(
+        "NameServer", Take.MANY, each(single(name_server_of, "ADDRESS[:PORT]")), None,
+        "Name servers to ask, the best first; they should all know the same.",
+        multiple=True, syntax="NameServer ADDRESS[:PORT] ...",
+        example="NameServer 192.0.2.53 [2001:db8::53]:53",
+        default_words="those of /etc/resolv.conf",
+    ),
+    Directive(
+        "DnsTimeout", Take.ONE, milliseconds(500, 60_000), "5000",
+        "How long a request may wait for its next hop to be located; a name server that is silent "
+        "for a tenth of it has the next one asked as well.",
+    ),
+    Directive(
+        "DnsNaptr", Take.ONE_OR_TWO, Converter(naptr_rule_of, "On|Off"), "On",
+        "Whether NAPTR records are asked for; with a zone in front, for names in that zone.  Off "
+        "helps where the name servers of a zone do not answer such questions.",
+        multiple=True, syntax="DnsNaptr [ZONE] On|Off", example="DnsNaptr carrier.example Off",
+        keeps_default=True, identity=lambda rule: rule[1],
+    ),
+    Directive(
+        "DnsCacheMin", Take.ONE, milliseconds(500, 3_600_000), "5000",
+        "An answer of a name server is remembered for at least this long, whatever it says itself.",
+    ),
+    Directive(
+        "DnsCacheMax", Take.ONE, milliseconds(1000, 604_800_000), "86400000",
+        "An answer of a name server is remembered for at most this long; beyond its end it serves "
+        "only while no name server answers.",
+    ),
+    Directive(
+        "SkipFailedFor", Take.ONE, milliseconds(0, 3_600_000), "30000",
+        "How long a next hop that timed out or could not be reached is tried last; doubled each "
+        "time it is found dead again.  0 never skips.",
     ),
     # Timers of RFC 3261 section 17.
     Directive(

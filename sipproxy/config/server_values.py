@@ -20,6 +20,9 @@ LOG_LEVELS: Final = ("emerg", "alert", "crit", "error", "warn", "notice", "info"
 #: SIP's own port (RFC 3261 section 19.1.2).
 SIP_PORT: Final = 5060
 
+#: The port of name servers (RFC 1035 section 4.2).
+_DNS_PORT: Final = 53
+
 _TRANSPORTS: Final = ("udp", "tcp")
 _LATER_TRANSPORTS: Final = ("tls", "sctp", "ws", "wss")
 
@@ -127,6 +130,19 @@ def folder_of(written: str) -> str:
     if not written or "\0" in written:
         raise ValueError(f"the name of a folder was expected, got {quoted(written)}")
     return written
+
+
+def name_server_of(written: str) -> tuple[str, int]:
+    """Read ``address``, ``address:port`` or ``[v6]:port``; a name would need a name server."""
+    if written.count(":") > 1 and not written.startswith("["):
+        return address([written]), _DNS_PORT
+    host, port = host_port_of(written)
+    return address([host]), port or _DNS_PORT
+
+
+def naptr_rule_of(words: Sequence[str]) -> tuple[bool, str | None]:
+    """Read ``[zone] On|Off``."""
+    return bool(flag([words[-1]])), host_of(words[0]) if len(words) == 2 else None
 
 
 def proxy_domain_of(written: str) -> str:

@@ -24,6 +24,7 @@ from sipproxy.message.errors import ParseError
 from sipproxy.message.fields import parse_name_addr
 from sipproxy.message.message import Request, Response
 from sipproxy.message.uri import SipUri, Uri
+from sipproxy.resolve.health import UNAVAILABLE, retry_after_of
 from sipproxy.resolve.hop import Hop
 from sipproxy.transaction.peer import Peer
 
@@ -139,7 +140,23 @@ class Forwarder:
             _log.info(
                 "forward.not_located", "no address was found", error=failure.getErrorMessage()
             )
-            branch.responses.failed(branch, 503)
+            branch.responses.failed(branch, getattr(failure.value, "status", 503))
+
+    def hop_answered(self, branch: Branch, response: Response) -> None:
+        """Tell the locator how a hop is, by the first response of a transaction and by 503."""
+        if branch.hop is None:
+            return
+        if response.status == 503:
+            retry_after = retry_after_of(response.value(b"retry-after"))
+            self.locator.failed(branch.hop, UNAVAILABLE, retry_after)
+        elif not branch.heard:
+            self.locator.worked(branch.hop)
+        branch.heard = True
+
+    def hop_failed(self, branch: Branch, kind: str) -> None:
+        """Tell the locator of a hop that nothing came back from."""
+        if branch.hop is not None and not branch.heard:
+            self.locator.failed(branch.hop, kind)
 
     def _with_stream_first(self, branch: Branch, hops: Sequence[Hop]) -> list[Hop]:
         """Put TCP before UDP for a large request, where it may be (RFC 3261 18.1.1)."""
@@ -158,10 +175,12 @@ class Forwarder:
     def send_next(self, branch: Branch) -> None:
         """Send to the next hop; the branch has failed when none is left that can be reached."""
         branch.transaction = None
+        branch.heard = False
         while branch.hops:
             hop = branch.hops.pop(0)
             peer = self.flows.peer_for(hop.transport, hop.host, hop.port)
             if peer is not None:
+                branch.hop = hop
                 self._send(branch, peer)
                 return
         branch.responses.failed(branch, 503)

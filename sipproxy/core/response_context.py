@@ -42,13 +42,26 @@ class Branch:
     outcome.
     """
 
-    __slots__ = ("done", "given_up", "hops", "locating", "responses", "target", "transaction")
+    __slots__ = (
+        "done",
+        "given_up",
+        "heard",
+        "hop",
+        "hops",
+        "locating",
+        "responses",
+        "target",
+        "transaction",
+    )
 
     def __init__(self, responses: "ResponseContext", target: Target) -> None:
         self.responses = responses
         self.target = target
         self.transaction: Any = None
         self.hops: list[Hop] = []
+        #: The hop of the present transaction, and whether anything came back from it.
+        self.hop: Hop | None = None
+        self.heard = False
         self.locating: Deferred[Any] | None = None
         self.done = False
         self.given_up = False

@@ -33,6 +33,7 @@ from sipproxy.message.builder import make_response
 from sipproxy.message.errors import ParseError
 from sipproxy.message.message import Request, Response
 from sipproxy.message.parser import check
+from sipproxy.resolve.health import TIMED_OUT, UNREACHABLE
 from sipproxy.transaction.peer import Peer
 
 _log = get_logger("core")
@@ -129,6 +130,7 @@ class ProxyCore:
         response.pop_first(b"via")
         if b"via" not in response.names:
             return  # it answers a request that we made ourselves; nobody waits for it
+        branch.responses.forwarder.hop_answered(branch, response)
         if response.status < 200:
             if response.status > 100:
                 branch.responses.provisional(branch, response)
@@ -139,6 +141,7 @@ class ProxyCore:
         """Treat a branch without a final response as a 408 (16.7, 16.8)."""
         branch = transaction.user
         if isinstance(branch, Branch) and branch.transaction is transaction:
+            branch.responses.forwarder.hop_failed(branch, TIMED_OUT)
             branch.responses.failed(branch, 408)
 
     def failed(self, transaction: Any, reason: str) -> None:
@@ -146,6 +149,7 @@ class ProxyCore:
         branch = transaction.user
         if isinstance(branch, Branch) and branch.transaction is transaction:
             _log.info("forward.failed", "a next hop could not be reached", reason=reason)
+            branch.responses.forwarder.hop_failed(branch, UNREACHABLE)
             branch.responses.failed(branch, 503)
 
     def terminated(self, transaction: Any) -> None:

@@ -273,6 +273,8 @@ class TableLocator:
     def __init__(self) -> None:
         self.hops: dict[str, Sequence[Hop] | Deferred[Sequence[Hop]]] = {}
         self.asked: list[str] = []
+        #: What was reported of hops: host, kind, seconds of a Retry-After.
+        self.told: list[tuple[str, str, float | None]] = []
 
     def locate(self, uri: Uri) -> "Sequence[Hop] | Deferred[Sequence[Hop]]":
         """Look it up."""
@@ -284,6 +286,14 @@ class TableLocator:
         if not uri.host.replace(".", "").isdigit():
             return ()
         return (Hop(uri.transport or "udp", uri.host, uri.port or 5060, bool(uri.transport)),)
+
+    def failed(self, hop: Hop, kind: str, retry_after: float | None = None) -> None:
+        """Note it."""
+        self.told.append((hop.host, kind, retry_after))
+
+    def worked(self, hop: Hop) -> None:
+        """Note it."""
+        self.told.append((hop.host, "worked", None))
 
 
 class StubModule(Module):
