@@ -215,6 +215,20 @@ class AnswerTests:
         assert call.statuses == [100, 180, 183, 180, 200]
         call.hang_up()
 
+    def test_timer_c_stops(self, scene: Scene) -> None:
+        """A call that was answered or refused is no longer watched by timer C."""
+        alice, bob = scene.registered("alice", "bob")
+        call = alice.call("bob")
+        scene.run(0.5)
+        assert len(scene.server.core.timer_c) == 1
+        scene.run(2)
+        assert call.state == "up" and len(scene.server.core.timer_c) == 0
+        bob.says(486)
+        alice.call("bob")
+        scene.run(1)
+        assert len(scene.server.core.timer_c) == 0
+        call.hang_up()
+
     def test_short_timer_c(self, make_scene: MakeScene) -> None:
         """InviteExpiration says how long a call may ring."""
         scene = make_scene("InviteExpiration 20000")

@@ -14,6 +14,9 @@ HOUR: Final = 3600.0
 #: Seconds that registrations live; they are refreshed at half of that.
 EXPIRES: Final = 3600
 
+#: Seconds that no call lasts longer than.
+LONGEST_CALL: Final = 900.0
+
 #: What a callee does, and how often.
 HABITS: Final = (
     (55, ((0, 180), (4, 200))),
@@ -39,7 +42,7 @@ class Day:
         for phone in self.phones:
             self.at(self.chance.random() * 600, self.join, phone)
         for _ in range(calls):
-            self.at(900 + self.chance.random() * (hours * HOUR - 1200), self.call)
+            self.at(self.chance.uniform(900, hours * HOUR - LONGEST_CALL - 300), self.call)
         for phone in self.chance.sample(self.phones, phones // 5):
             self.at(self.chance.random() * hours * HOUR, self.leave, phone)
 
@@ -73,9 +76,13 @@ class Day:
         if self.chance.random() < 0.1:
             self.at(self.chance.random() * 6, call.cancel)
         elif self.chance.random() < 0.5:
-            self.at(10 + self.chance.expovariate(1 / 120), call.cancel)
+            self.at(self.duration(), call.cancel)
         else:
-            self.at(10 + self.chance.expovariate(1 / 120), self.callee_ends, callee, call)
+            self.at(self.duration(), self.callee_ends, callee, call)
+
+    def duration(self) -> float:
+        """Say how long a call is to last."""
+        return min(10 + self.chance.expovariate(1 / 120), LONGEST_CALL)
 
     def callee_ends(self, callee: Phone, call: Call) -> None:
         """Have the callee hang up what the caller began; who still rings is given up on."""

@@ -75,8 +75,9 @@ class StrictTests:
     """Neighbours that follow RFC 2543."""
 
     @pytest.mark.parametrize("strict", ["alice", "bob"])
-    def test_strict_phone(self, scene: Scene, strict: str) -> None:
+    def test_strict_phone(self, make_scene: MakeScene, strict: str) -> None:
         """A phone that puts our entry into its Request-URI is served (section 16.4)."""
+        scene = make_scene("RelayPolicy None")
         alice, bob = scene.registered("alice", "bob")
         alice.strict, bob.strict = strict == "alice", strict == "bob"
         call = alice.call("bob")
@@ -90,6 +91,8 @@ class StrictTests:
         scene.run(1)
         assert call.state == "ended"
         assert {request.uri_raw for request in bob.requests} == {b"sip:bob@10.0.1.2:5060"}
+        later = [*alice.requests, *bob.requests[1:]]
+        assert [request.values(b"route") for request in later] == [[]] * len(later)
 
     def test_strict_next_hop(self, make_scene: MakeScene) -> None:
         """A next hop without lr gets itself in the Request-URI, the target last (16.6 step 6)."""
