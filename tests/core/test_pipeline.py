@@ -13,6 +13,7 @@ from sipproxy.core.outcomes import Identity, Refusal
 from sipproxy.core.phases import METHODS, PHASES
 from sipproxy.core.pipeline import Hook, Pipeline, choose_hooks, tell
 from sipproxy.core.targets import Target
+from sipproxy.message.errors import ParseError
 from sipproxy.testing.core import CoreStand, ServerSide, StubModule, log_lines, make_request
 from sipproxy.transaction.peer import Peer
 
@@ -162,6 +163,31 @@ class RaisingTests:
             assert caller.statuses == [500]
             assert len(lines()) == 1 and "OSError: gone" in lines()[0]
             assert not caller.context.waiting
+
+    def test_field_that_makes_no_sense(self) -> None:
+        """A hook that meets a malformed field refuses the request with the parser's status."""
+
+        def read(context: RequestContext) -> None:
+            raise ParseError("the Subject is malformed", 400)
+
+        stand = stand_of(StubModule("mod_read", check=read))
+        with log_lines() as lines:
+            caller = stand.receive(make_request())
+        assert caller.statuses == [400] and lines() == []
+        assert caller.context.trail[-1][1:4] == ("mod_read", "refused", "the Subject is malformed")
+
+    @pytest.mark.parametrize(
+        ("hook", "answer"),
+        [("check", 403), ("authenticate", "alice"), ("serve", 200), ("translate", BOB)],
+    )
+    def test_answer_of_a_wrong_kind(self, hook: str, answer: Any) -> None:
+        """An answer that the phase does not know is a 500 and names the module."""
+        hooks: dict[str, Any] = {hook: lambda *arguments: answer}
+        stand = stand_of(StubModule("mod_bad", **hooks))
+        with log_lines() as lines:
+            caller = stand.receive(make_request())
+        assert caller.statuses == [500]
+        assert len(lines()) == 1 and f"mod_bad raised in {hook}" in lines()[0]
 
     def test_telling_goes_on(self) -> None:
         """A hook that is only told, and fails, changes nothing for anybody else."""

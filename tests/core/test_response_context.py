@@ -665,6 +665,149 @@ class GroupTests:
         assert call.statuses == [401]
 
 
+class GroupTimerTests:
+    """A group of phones that rings for long enough makes way for the next."""
+
+    def test_next_group(self) -> None:
+        """The phones that ring are cancelled, and the next group is tried."""
+        call = Forked(900, 500, group_timer=20.0)
+        call.reply(0, 180)
+        call.stand.advance(19)
+        assert call.cancelled == [False]
+        call.stand.advance(2)
+        assert call.cancelled == [True]
+        call.reply(0, 487)
+        assert call.targets == ["20", "21"]
+        call.reply(1, 480)
+        assert call.statuses == [180, 480]
+
+    def test_given_up_counts_as_no_answer(self) -> None:
+        """The 487 of a phone that was given up is not what the caller hears."""
+        call = Forked(900, 500, group_timer=20.0)
+        call.stand.advance(21)
+        call.reply(0, 487)
+        call.stand.time_out(call.stand.clients[1])
+        assert call.statuses == [408]
+
+    def test_busy_phone_that_was_given_up(self) -> None:
+        """What else it says still counts."""
+        call = Forked(900, 500, group_timer=20.0)
+        call.stand.advance(21)
+        call.reply(0, 486)
+        call.stand.time_out(call.stand.clients[1])
+        assert call.statuses == [486]
+
+    def test_answered_at_the_last_moment(self) -> None:
+        """A phone that is picked up while it is given up has the call."""
+        call = Forked(900, 500, group_timer=20.0)
+        call.stand.advance(21)
+        call.reply(0, 200)
+        assert call.statuses == [200] and call.targets == ["20"]
+
+    def test_not_the_last_group(self) -> None:
+        """The last group rings until timer C."""
+        call = Forked(900, group_timer=20.0, timer_c=180.0)
+        call.stand.advance(100)
+        assert call.cancelled == [False]
+
+    def test_not_other_methods(self) -> None:
+        """A MESSAGE cannot be cancelled, so it is not given up either."""
+        call = Forked(900, 500, method="MESSAGE", group_timer=20.0)
+        call.stand.advance(21)
+        assert call.targets == ["20"]
+
+
+class ExpiresTests:
+    """An INVITE that says itself how long it is good for (20.19)."""
+
+    def call(self, seconds: str, **options: Any) -> tuple[CoreStand, ServerSide]:
+        """Call with an Expires."""
+        targets = [Target(b"sip:bob@192.0.2.%d" % n, "mod_to", q=n) for n in (21, 20)]
+        stand = CoreStand(StubModule("mod_to", translate=lambda context, uri: targets), **options)
+        request = make_request("INVITE", "sip:bob@example.com", f"Expires: {seconds}")
+        return stand, stand.receive(request)
+
+    def test_passes(self) -> None:
+        """When it has passed, phones are cancelled and no further group is tried: 487."""
+        stand, caller = self.call("30")
+        stand.reply(stand.clients[0], 180)
+        stand.advance(29)
+        assert not stand.clients[0].cancelled
+        stand.advance(2)
+        assert stand.clients[0].cancelled
+        stand.reply(stand.clients[0], 487)
+        assert caller.statuses == [180, 487] and len(stand.clients) == 1
+
+    def test_after_the_answer(self) -> None:
+        """A call that was answered goes on."""
+        stand, caller = self.call("30")
+        stand.reply(stand.clients[0], 200)
+        stand.advance(31)
+        assert caller.statuses == [200] and not stand.clients[0].cancelled
+
+    @pytest.mark.parametrize("seconds", ["soon", "3600"])
+    def test_no_limit(self, seconds: str) -> None:
+        """One that makes no sense, or is longer than timer C, changes nothing."""
+        stand, _ = self.call(seconds)
+        stand.advance(100)
+        assert not stand.clients[0].cancelled
+
+    @pytest.mark.xfail(strict=True, reason="the alarm holds the context: core-bugs.md 23")
+    def test_nothing_is_kept(self) -> None:
+        """An answered call is not held in memory until its Expires has passed."""
+        stand, caller = self.call("120")
+        stand.reply(stand.clients[0], 200)
+        stand.end(*stand.clients, caller)
+        stand.advance(2)
+        assert not stand.transactions.alarms
+
+
+class BreadthTests:
+    """Max-Breadth: into how many branches a request may be forked in all (RFC 5393)."""
+
+    def call(self, breadth: str, phones: int = 4, **options: Any) -> tuple[CoreStand, ServerSide]:
+        """Call somebody with so many phones."""
+        targets = [Target(b"sip:bob@192.0.2.%d" % (20 + n), "mod_to") for n in range(phones)]
+        stand = CoreStand(StubModule("mod_to", translate=lambda context, uri: targets), **options)
+        lines = [f"Max-Breadth: {breadth}"] if breadth else []
+        return stand, stand.receive(make_request("INVITE", "sip:bob@example.com", *lines))
+
+    @pytest.mark.parametrize(
+        ("breadth", "each"),
+        [("", [15] * 4), ("60", [15] * 4), ("9", [2] * 4), ("3", [1] * 3), ("x", [15] * 4)],
+    )
+    def test_shared(self, breadth: str, each: list[int]) -> None:
+        """The branches share it, and there are no more of them at a time than it allows."""
+        stand, _ = self.call(breadth)
+        shares = [int(client.request.value(b"max-breadth") or 0) for client in stand.clients]
+        assert shares == each
+
+    def test_huge(self) -> None:
+        """Nobody gets more out of us than the usual by asking for more."""
+        stand, _ = self.call("999999999999")
+        assert sum(int(it.request.value(b"max-breadth") or 0) for it in stand.clients) <= 60
+
+    def test_used_up(self) -> None:
+        """At 0 it may not be forwarded: 440."""
+        stand, caller = self.call("0")
+        assert caller.statuses == [440] and not stand.clients
+
+    def test_later_groups(self) -> None:
+        """Phones that there was no breadth for are tried when others have failed."""
+        stand, _ = self.call("2")
+        for client in stand.clients[:2]:
+            stand.reply(client, 486)
+        assert len(stand.clients) == 4
+
+    @pytest.mark.xfail(strict=True, reason="redirections are not limited: core-bugs.md 22")
+    def test_redirections(self) -> None:
+        """The contacts of a 3xx are tried within it as well."""
+        stand, _ = self.call("1", phones=1, recursive=True)
+        many = b"<sip:bob@192.0.2.71>, <sip:bob@192.0.2.72>"
+        stand.reply(stand.clients[0], 302, (b"contact", many))
+        assert len(stand.clients) == 2
+
+
 class ResponseHookTests:
     """Modules may try something else instead of the best failure."""
 

@@ -160,6 +160,35 @@ class TranslateTests:
             assert "gone" in outcome.reason
 
 
+class PreferenceTests:
+    """UseCallerPreferences: how a contact wants to be used (RFC 2543's action)."""
+
+    @pytest.mark.parametrize(
+        ("params", "action"),
+        [
+            (b"", ""),
+            (b";action=redirect", "redirect"),
+            (b";x=1; Action = PROXY ;y", "proxy"),
+            (b";action=other", ""),
+            (b";reaction=proxy", ""),
+        ],
+    )
+    def test_action(self, params: bytes, action: str) -> None:
+        """It counts only when the directive is on."""
+        for text, expected in (("UseCallerPreferences On", action), ("", "")):
+            kit = ModuleContext(NAME, text)
+            kit.bind(AOR, "sip:alice@192.0.2.1", params=params)
+            (target,) = kit.call("translate", kit.request("INVITE", f"sip:{AOR}")).result
+            assert target.action == expected
+
+    def test_expiry(self) -> None:
+        """A target knows when its binding ends."""
+        kit = ModuleContext(NAME)
+        kit.bind(AOR, "sip:alice@192.0.2.1", expires=500.0)
+        (target,) = kit.call("translate", kit.request("INVITE", f"sip:{AOR}")).result
+        assert target.expires == 500.0
+
+
 class AppliesTests:
     """What the module is asked about."""
 
