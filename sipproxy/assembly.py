@@ -107,6 +107,9 @@ def build_modules(configuration: Configuration, host: IHost) -> list[Any]:
             faults.append(Fault(*place, f"{refused.directive}: {refused.detail}"))
         except ModuleFault as problem:
             faults.append(Fault(configuration.path, 0, str(problem)))
+        except Exception as error:
+            text = f"{name}: it failed when it was configured ({type(error).__name__}: {error})"
+            faults.append(Fault(configuration.path, 0, text))
         else:
             modules.append(module)
     ordered, order_faults = _sorted(modules, configuration.path)
@@ -156,25 +159,33 @@ def in_run_order(names: Sequence[str]) -> list[str]:
 
 def _sorted(modules: list[Any], path: str) -> tuple[list[Any], list[Fault]]:
     """Honour ``before`` and ``after`` with as few moves as possible; a circle is a fault."""
-    order = list(modules)
-    names = {module.name for module in modules}
-    earlier = {module.name: {name for name in module.after if name in names} for module in modules}
+    by_name = {module.name: module for module in modules}
+    earlier: dict[str, list[str]] = {
+        module.name: [name for name in module.after if name in by_name] for module in modules
+    }
     for module in modules:
         for name in module.before:
-            if name in names:
-                earlier[name].add(module.name)
-    done: list[Any] = []
-    placed: set[str] = set()
-    while order:
-        ready = next((module for module in order if earlier[module.name] <= placed), None)
-        if ready is None:
-            circle = ", ".join(module.name for module in order)
-            text = f"these modules want to run before and after each other: {circle}"
-            return modules, [Fault(path, 0, text)]
-        order.remove(ready)
-        done.append(ready)
-        placed.add(ready.name)
-    return done, []
+            if name in by_name:
+                earlier[name].append(module.name)
+    placed: dict[str, Any] = {}
+    on_the_way: list[str] = []
+
+    def place(name: str) -> bool:
+        """Place what must run before a module, then the module; False in a circle."""
+        if name in placed:
+            return True
+        on_the_way.append(name)
+        if name in on_the_way[:-1] or not all(map(place, earlier[name])):
+            return False
+        on_the_way.pop()
+        placed[name] = by_name[name]
+        return True
+
+    if all(place(module.name) for module in modules):
+        return list(placed.values()), []
+    circle = ", ".join(on_the_way[on_the_way.index(on_the_way[-1]) :][:-1])
+    text = f"these modules want to run before and after each other: {circle}"
+    return modules, [Fault(path, 0, text)]
 
 
 def build_domains(configuration: Configuration, flows: IFlows) -> Domains:

@@ -40,7 +40,10 @@ class ErrorLog:
 
     def open(self, path: str, console: IO[str] | None = None) -> None:
         """Append to ``path`` from now on, and echo to ``console``.  Raises OSError."""
-        self._file = open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)
+        new = open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)
+        if self._file is not None:
+            self._file.close()
+        self._file = new
         self.path = path
         self.console = console
         kept, self._kept = self._kept, []

@@ -189,7 +189,8 @@ class SipService(MultiService):
         self._signals()
         self.listeners.start()
         self._sweep()
-        self._say_started(self.state)
+        # Only then are the reactor's own handlers there: a TERM after that line ends cleanly.
+        self.reactor.callWhenRunning(self._say_started, self.state)
 
     def _open_state(self) -> OpenRegistry:
         server = self.configuration.server

@@ -36,6 +36,9 @@ _MAX_FORWARDS: Final = b"70"
 #: Requests that set up a dialog, and so get our Record-Route.
 _RECORD_ROUTED: Final = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
 
+#: How often contacts that name users of ours are translated again for one request.
+MOST_TRANSLATIONS: Final = 5
+
 _VIA: Final = {"udp": b"SIP/2.0/UDP ", "tcp": b"SIP/2.0/TCP ", "tls": b"SIP/2.0/TLS "}
 _TRANSPORT_PARAMETER: Final = {"udp": b"", "tcp": b";transport=tcp", "tls": b";transport=tls"}
 
@@ -103,7 +106,7 @@ class Forwarder:
             return
         own = context.own if uri is context.uri else context.generation.domains.owns(uri)
         if own:
-            branch.responses.failed(branch, 404)  # for us, and nobody knows a way
+            self._translate_again(branch, uri)
             return
         found = self.locator.locate(uri)
         if isinstance(found, Deferred):
@@ -113,6 +116,15 @@ class Forwarder:
             )
         else:
             self._hops_located(found, branch)
+
+    def _translate_again(self, branch: Branch, uri: Uri) -> None:
+        """Follow a contact that names another user of ours, as far as that leads anywhere new."""
+        context = branch.responses.context
+        if uri is context.uri or context.depth >= MOST_TRANSLATIONS or not context.hooks.translate:
+            branch.responses.failed(branch, 404)  # for us, and nobody knows a way
+            return
+        context.depth += 1
+        self.pipeline.run(context.hooks.translate, context, uri, branch.translated)
 
     def next_uri(self, context: RequestContext, target: Target) -> Uri:
         """Give the URI that decides where to send: the first Route, or the target itself."""

@@ -10,10 +10,9 @@ from typing import Final
 from sipproxy.core.context import RequestContext
 from sipproxy.core.outcomes import Refusal
 from sipproxy.interfaces import IFlows, IRegistry
-from sipproxy.message.errors import ParseError
 from sipproxy.message.fields import Contact
 from sipproxy.message.message import Request
-from sipproxy.message.uri import SipUri, parse_uri
+from sipproxy.message.uri import OtherUri, SipUri, parse_uri
 from sipproxy.stores.records import Binding
 
 #: What a malformed expiry counts as (RFC 3261 section 10.2.1.1).
@@ -76,6 +75,8 @@ class Registrar:
         refusal = self._requires(request)
         if refusal is not None:
             return refusal
+        if isinstance(request.to.uri, OtherUri):
+            return Refusal(400, "the To is no address of SIP")
         aor = self._aor(context)
         if aor is None:
             return Refusal(404, "the To names no user of the domains served here")
@@ -173,8 +174,6 @@ class Registrar:
     ) -> Binding:
         request = context.request
         uri = contact.uri
-        if isinstance(uri, SipUri) and uri.headers:
-            raise ParseError("a Contact that is registered has no headers in its URI")
         return Binding(
             contact=contact.uri_raw,
             call_id=request.call_id,

@@ -70,6 +70,12 @@ class Branch:
         """Go on after phase next_hop."""
         self.responses.forwarder.next_hop_found(self, result)
 
+    def translated(
+        self, context: RequestContext, result: Sequence[Target] | Refusal | None
+    ) -> None:
+        """Go on after the target, a user of ours, was translated."""
+        self.responses.replace(self, result)
+
     def fire(self) -> None:
         """Timer C has run out (16.8): cancel the branch, or give it up when nothing ever came."""
         self.responses.timer_c_fired(self)
@@ -227,6 +233,26 @@ class ResponseContext:
         if not self.context.status and not self.stopped:
             self._keep(branch, status, None)
         self.settle()
+
+    def replace(self, branch: Branch, result: Sequence[Target] | Refusal | None) -> None:
+        """Try what a target was translated to in its place."""
+        if branch.done:
+            return
+        tried = {other.target.uri_raw for other in self.branches}
+        targets = [] if isinstance(result, Refusal) else list(result or ())
+        targets = [target for target in targets if target.uri_raw not in tried]
+        if not targets or len(self.branches) + len(targets) > MOST_TARGETS:
+            self.failed(branch, result.status if isinstance(result, Refusal) else 404)
+            return
+        started = [Branch(self, target) for target in targets]
+        self.branches.extend(started)
+        self.live += len(started)
+        self.ended(branch)
+        for new in started:
+            if self.stopped:
+                self.ended(new)
+            else:
+                self.forwarder.start(new)
 
     def cancel(self) -> None:
         """The caller has cancelled: no new branch, and CANCEL to those that are out (16.10)."""

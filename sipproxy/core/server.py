@@ -129,7 +129,10 @@ class ProxyCore:
         branch = transaction.user
         response.pop_first(b"via")
         if b"via" not in response.names:
-            return  # it answers a request that we made ourselves; nobody waits for it
+            # The callee took the caller's Via off: nobody can be reached by it.
+            if response.status >= 200:
+                branch.responses.failed(branch, 502)
+            return
         branch.responses.forwarder.hop_answered(branch, response)
         if response.status < 200:
             if response.status > 100:
