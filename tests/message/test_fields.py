@@ -17,10 +17,13 @@ from sipproxy.message.fields import (
 )
 from sipproxy.message.uri import SipUri
 
+#: All that a Via has.
+PARTS = "transport host port sent_by branch has_rport received rport maddr ttl".split()
+
 
 def parts(via: Via) -> dict[str, object]:
     """What of a Via is there."""
-    found = {name: getattr(via, name) for name in Via.__slots__}
+    found = {name: getattr(via, name) for name in PARTS}
     return {name: value for name, value in found.items() if value not in (None, False)}
 
 

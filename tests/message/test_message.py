@@ -122,6 +122,22 @@ class FieldTests:
         assert message.contact_star and message.contacts == []
         assert message.expires is None and message.content_length == 4
 
+    @pytest.mark.parametrize("blanks", [b"", b" ", b"   ", b"\t \t", b"\r\n ", b" \r\n \r\n  "])
+    def test_blanks_behind_the_colon(self, blanks: bytes) -> None:
+        """As many as one likes, or none: some programs align what they write."""
+        message = request(
+            b"Via:" + blanks + b"SIP/2.0/UDP a;branch=b" + blanks.lstrip(),
+            b"Max-Forwards:" + blanks + b"70" + blanks.lstrip(),
+            b"CSeq:" + blanks + b"3 INVITE",
+            b"From:" + blanks + b"<sip:a@b>;tag=c",
+            b"Call-ID:" + blanks + b"d",
+            b"Expires:" + blanks + b"90",
+            b"Content-Length:" + blanks + b"345",
+        )
+        assert message.top_branch == message.top_via.branch == b"b"
+        assert (message.max_forwards, message.expires, message.content_length) == (70, 90, 345)
+        assert (message.cseq.number, message.from_tag, message.call_id) == (3, b"c", b"d")
+
     @pytest.mark.parametrize(
         ("line", "tag"),
         [

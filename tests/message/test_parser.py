@@ -239,6 +239,8 @@ class BodyTests:
         [
             b"Content-Length: 3",
             b"Content-Length:3",
+            b"Content-Length:   3",
+            b"Content-Length: 3\t",
             b"Content-Length:  003 ",
             b"CONTENT-LENGTH : 3",
             b"Content-Length: \r\n 3",
