@@ -184,7 +184,23 @@ class DirectiveTests:
             words = text.split()
             if language or words[0].strip("<") not in directive_names() or "NAME" in words:
                 continue
+            if re.fullmatch(r"<\w+ [^>]+>", text):
+                text += f"\n</{words[0].strip('<')}>"
             assert faults_in(text + "\n") == []
+
+    def test_lines_of_the_access_log_look_like_that(self) -> None:
+        """The access log that the pages show has the form that the server writes by default."""
+        server = load_with(read_from_table({"/sipd.conf": ""}), "/sipd.conf").server
+        (line_format,) = [row.format for row in server["LogFormat"] if row.nickname == "sip"]
+        item = {"%t": r"\[[^]]+\]", "%r": '[^"]+', "%{Call-ID}i": '[^"]+'}
+        pattern = re.sub(
+            r"%>?(?:\{[^}]+\})?[a-zA-Z]|.",
+            lambda match: item.get(match[0], r"\S+" if len(match[0]) > 1 else re.escape(match[0])),
+            line_format,
+        )
+        shown = [(page, line) for page, line in code_lines() if ' SIP/2.0" ' in line]
+        assert len(shown) >= 2
+        assert [line for line in shown if not re.fullmatch(pattern, line[1])] == []
 
     @pytest.mark.parametrize("path", SAMPLES, ids=name_of)
     def test_sample_has_no_fault(self, path: Path) -> None:
