@@ -174,7 +174,7 @@ class SipService(MultiService):
             self.domains,
             self.configuration.server,
             time.time,
-            self.core.new_tag,
+            self.core.answers.new_tag,
         )
         self.modules = build_modules(self.configuration, host)
         for module in self.modules:

@@ -113,6 +113,11 @@ class RequestContext:
             self._notes = {}
         return self._notes
 
+    def stop_waiting(self) -> None:
+        """Cancel the hooks that have not answered: nobody needs their answer any more."""
+        for waiting in list(self.waiting):
+            waiting.cancel()
+
     def because(self, reason: Reason, where: str = "") -> None:
         """Give the reason for what the hook is about to return, for the decision trail.
 

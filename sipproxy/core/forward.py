@@ -10,12 +10,12 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from sipproxy.core.branch import Branch
 from sipproxy.core.context import RequestContext
 from sipproxy.core.loops import Branches
 from sipproxy.core.marks import DialogMarks
 from sipproxy.core.outcomes import Refusal
 from sipproxy.core.pipeline import Pipeline
-from sipproxy.core.response_context import Branch
 from sipproxy.core.targets import Target
 from sipproxy.core.timer_c import TimerC
 from sipproxy.interfaces import IFlows, ILocator, ITransactions

@@ -7,10 +7,9 @@ there is none, modules may still add targets (phase response) before the best go
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from twisted.internet.defer import Deferred
-
+from sipproxy.core.branch import Branch, GroupRings, SearchEnds
 from sipproxy.core.context import RequestContext
 from sipproxy.core.outcomes import Refusal
 from sipproxy.core.ranking import better
@@ -18,7 +17,6 @@ from sipproxy.core.targets import Target, in_groups
 from sipproxy.message.errors import ParseError
 from sipproxy.message.message import Response
 from sipproxy.message.uri import SipUri
-from sipproxy.resolve.hop import Hop
 
 if TYPE_CHECKING:
     from sipproxy.core.forward import Forwarder
@@ -30,85 +28,11 @@ MOST_TARGETS: Final = 70
 MAX_BREADTH: Final = 60
 
 
-def _number(value: bytes | None) -> int:
+def max_breadth_of(value: bytes | None) -> int:
     """Read a Max-Breadth; one that makes no sense counts as missing, a huge one as the usual."""
     if value is None or not value.isdigit() or len(value) > 9:
         return MAX_BREADTH
     return min(int(value), MAX_BREADTH)
-
-
-class Branch:
-    """One target being tried: its hops, the client transaction of the present one, and the
-    outcome.
-    """
-
-    __slots__ = (
-        "done",
-        "given_up",
-        "heard",
-        "hop",
-        "hops",
-        "locating",
-        "responses",
-        "target",
-        "transaction",
-    )
-
-    def __init__(self, responses: "ResponseContext", target: Target) -> None:
-        self.responses = responses
-        self.target = target
-        self.transaction: Any = None
-        self.hops: list[Hop] = []
-        #: The hop of the present transaction, and whether anything came back from it.
-        self.hop: Hop | None = None
-        self.heard = False
-        self.locating: Deferred[Any] | None = None
-        self.done = False
-        self.given_up = False
-
-    def hops_found(self, context: RequestContext, result: Sequence[Hop] | Refusal | None) -> None:
-        """Go on after phase next_hop."""
-        self.responses.forwarder.next_hop_found(self, result)
-
-    def translated(
-        self, context: RequestContext, result: Sequence[Target] | Refusal | None
-    ) -> None:
-        """Go on after the target, a user of ours, was translated."""
-        self.responses.replace(self, result)
-
-    def fire(self) -> None:
-        """Timer C has run out (16.8): cancel the branch, or give it up when nothing ever came."""
-        self.responses.timer_c_fired(self)
-
-
-class GroupRings:
-    """The moment when a group of phones has rung long enough, and the next is to have its turn."""
-
-    __slots__ = ("_branches",)
-
-    def __init__(self, branches: list[Branch]) -> None:
-        self._branches = branches
-
-    def fire(self) -> None:
-        """Give up on those that have not answered."""
-        for branch in self._branches:
-            branch.responses.give_up(branch)
-
-
-class SearchEnds:
-    """The moment when an INVITE's Expires has passed."""
-
-    __slots__ = ("_context",)
-
-    def __init__(self, context: RequestContext) -> None:
-        self._context = context
-
-    def fire(self) -> None:
-        """Cancel what rings; the caller gets 487 as if it had cancelled."""
-        context = self._context
-        if context.responses is not None and not context.status:
-            context.cancelled = True
-            context.responses.cancel()
 
 
 class ResponseContext:
@@ -154,7 +78,7 @@ class ResponseContext:
             self.redirections = told.values(b"contact")
         most = context.generation.options.max_forks
         if b"max-breadth" in context.request.names:
-            self.breadth = _number(context.request.value(b"max-breadth"))
+            self.breadth = max_breadth_of(context.request.value(b"max-breadth"))
         if not self.breadth:
             self._answer_breadth()
             return

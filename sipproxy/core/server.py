@@ -6,12 +6,13 @@ phase before it, so that a hook may wait anywhere without anything standing stil
 """
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from time import time
 from typing import Any, Final
 
 from zope.interface import classImplements
 
+from sipproxy.core.answers import Answers
+from sipproxy.core.branch import Branch
 from sipproxy.core.context import RequestContext
 from sipproxy.core.decisions import ANSWERED, REFUSED
 from sipproxy.core.forward import Forwarder
@@ -21,7 +22,7 @@ from sipproxy.core.marks import DialogMarks
 from sipproxy.core.outcomes import Identity, Refusal
 from sipproxy.core.pipeline import CORE, Pipeline, tell
 from sipproxy.core.redirect import contact_headers, split, status_for
-from sipproxy.core.response_context import Branch, ResponseContext
+from sipproxy.core.response_context import ResponseContext
 from sipproxy.core.routes import RouteReader
 from sipproxy.core.stateless import forward_ack
 from sipproxy.core.targets import Target
@@ -29,7 +30,6 @@ from sipproxy.core.timer_c import TimerC
 from sipproxy.core.validate import validate
 from sipproxy.interfaces import IFlows, ILocator, ITransactions, ITransactionUser
 from sipproxy.log import get_logger
-from sipproxy.message.builder import make_response
 from sipproxy.message.errors import ParseError
 from sipproxy.message.message import Request, Response
 from sipproxy.message.parser import check
@@ -82,11 +82,8 @@ class ProxyCore:
         )
         self.live: dict[RequestContext, None] = {}
         self.stopping = False
-        self.strays = 0
-        self.malformed = 0
-        self._secret = secret
-        self._run = run
-        self._tags = 0
+        self.strays = self.malformed = 0
+        self.answers = Answers(secret, run)
 
     # --- what the transaction layer tells
 
@@ -161,8 +158,7 @@ class ProxyCore:
         transaction.user = None
         if isinstance(user, RequestContext):
             self.live.pop(user, None)
-            for waiting in list(user.waiting):
-                waiting.cancel()
+            user.stop_waiting()
 
     def fired(self, token: Any) -> None:
         """Wake what asked to be woken."""
@@ -279,7 +275,9 @@ class ProxyCore:
         told = None
         if redirected:
             headers = contact_headers(redirected, self.wall_clock())
-            told = self._own(context.request, status_for(redirected), None, headers)
+            told = self.answers.make(
+                context.request, status_for(redirected), self._signature, None, headers
+            )
         if told is not None and not proxied:
             self._decided_here(context)
             self.answer(context, told)
@@ -297,7 +295,7 @@ class ProxyCore:
             return
         if not context.decided_by:
             self._decided_here(context, refusal)
-        self.answer(context, self._refusal_response(context.request, refusal))
+        self.answer(context, self.answers.refuse(context.request, refusal, self._signature))
 
     def _decided_here(self, context: RequestContext, refusal: Refusal | None = None) -> None:
         """Name the module that ended the walk: the last one of the trail, or the core itself."""
@@ -310,31 +308,13 @@ class ProxyCore:
             context.because(refusal.why)
             context.decide("check", CORE, REFUSED)
 
-    def _refusal_response(self, request: Request, refusal: Refusal) -> Response:
-        headers = list(refusal.headers)
-        return self._own(request, refusal.status, refusal.reason, headers)
-
     def own_response(self, context: RequestContext, status: int) -> Response:
         """Make a response of our own to a context's request."""
-        return self._own(context.request, status, None, [])
+        return self.answers.make(context.request, status, self._signature)
 
-    def _own(
-        self,
-        request: Request,
-        status: int,
-        reason: bytes | None,
-        headers: list[tuple[bytes, bytes]],
-    ) -> Response:
-        signature = self.generation.options.signature
-        if signature:
-            headers.append((b"server", signature))
-        return make_response(request, status, reason, self.new_tag(), headers)
-
-    def new_tag(self) -> bytes:
-        """Give a To tag that nobody else has."""
-        self._tags += 1
-        text = b"%b%d" % (self._run, self._tags)
-        return blake2b(text, key=self._secret, digest_size=6).hexdigest().encode()
+    @property
+    def _signature(self) -> bytes:
+        return self.generation.options.signature
 
     def answer(self, context: RequestContext, response: Response) -> None:
         """Send a final response that was made here."""
@@ -376,12 +356,11 @@ class ProxyCore:
 
     def _malformed(self, transaction: Any, request: Request, error: ParseError) -> None:
         self.malformed += 1
-        _log.info(
-            "request.malformed", "a request was refused", status=error.status, why=error.detail
-        )
+        _log.info("request.malformed", "a request was refused", why=error.detail)
         refusal = Refusal(error.status, error.detail)
+        response = self.answers.refuse(request, refusal, self._signature)
         try:
-            self.transactions.respond(transaction, self._refusal_response(request, refusal))
+            self.transactions.respond(transaction, response)
         except ParseError:  # not even enough of it is there for an answer to find its way
             self.transactions.abandon(transaction)
 
@@ -392,14 +371,13 @@ class ProxyCore:
         invite = self.transactions.matching_invite(request)
         context = invite.user if invite is not None else None
         if context is None:
-            self.transactions.respond(transaction, self._own(request, 481, None, []))
+            self.transactions.respond(transaction, self.answers.make(request, 481, self._signature))
             return
-        self.transactions.respond(transaction, self._own(request, 200, None, []))
+        self.transactions.respond(transaction, self.answers.make(request, 200, self._signature))
         if context.cancelled or context.status:
             return
         context.cancelled = True
-        for waiting in list(context.waiting):
-            waiting.cancel()
+        context.stop_waiting()
         if context.responses is not None:
             context.responses.cancel()
         else:
@@ -417,10 +395,9 @@ class ProxyCore:
     def stop(self) -> None:
         """Take no new requests; give up what waits for a module."""
         self.stopping = True
-        for context in list(self.live):
-            for waiting in list(context.waiting):
-                waiting.cancel()
-                self.refuse(context, Refusal(503, "the server is stopping"))
+        for context in [context for context in self.live if context.waiting]:
+            context.stop_waiting()
+            self.refuse(context, Refusal(503, "the server is stopping"))
 
 
 # Not a decorator: the class is compiled (docs/internals), and then takes none.

@@ -7,7 +7,7 @@ same time, only the oldest need be looked at, once in a while.
 
 from typing import Final
 
-from sipproxy.core.response_context import Branch
+from sipproxy.core.branch import Branch
 from sipproxy.interfaces import ITransactions
 
 #: How often the oldest branches are looked at, seconds; timer C is minutes long.

@@ -2,11 +2,9 @@
 
     stand = CoreStand(StubModule("mod_x", translate=lambda context, uri: [...]))
     caller = stand.receive(make_request("INVITE", "sip:bob@example.com"))
-    stand.reply(stand.clients[0], 180)
-    assert caller.statuses == [180]
+    stand.reply(stand.clients[0], 180)  # and caller.statuses is [180]
 
-There are no transactions here, only what the core asks of them: nothing is sent again, and time
-passes when `CoreStand.advance` is called.
+Nothing is sent again here, and time passes when `CoreStand.advance` is called.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -48,10 +46,8 @@ def make_request(
     uri: str = "sip:bob@example.com",
     *lines: str,
     via: str = "192.0.2.10:5060",
-    transport: str = "UDP",
     branch: str = "z9hG4bKa1",
     max_forwards: int | None = 70,
-    from_uri: str = "sip:alice@example.com",
     from_tag: str = "a1",
     to_uri: str = "",
     to_tag: str = "",
@@ -62,16 +58,15 @@ def make_request(
     """Give a request as it comes from the wire; ``lines`` are further header lines."""
     head = [
         f"{method} {uri} SIP/2.0",
-        f"Via: SIP/2.0/{transport} {via};branch={branch}",
-        f"From: <{from_uri}>;tag={from_tag}",
+        f"Via: SIP/2.0/UDP {via};branch={branch}",
+        *([] if max_forwards is None else [f"Max-Forwards: {max_forwards}"]),
+        f"From: <sip:alice@example.com>;tag={from_tag}",
         f"To: <{to_uri or uri}>" + (f";tag={to_tag}" if to_tag else ""),
         f"Call-ID: {call_id}",
         f"CSeq: {cseq} {method}",
         *lines,
         f"Content-Length: {len(body)}",
     ]
-    if max_forwards is not None:
-        head.insert(2, f"Max-Forwards: {max_forwards}")
     request = parse("\r\n".join([*head, "", ""]).encode() + body)
     assert isinstance(request, Request)
     return request
@@ -129,13 +124,12 @@ class ClientSide:
 
 @implementer(ITransactions)
 class RecordingTransactions:
-    """Keeps what it is asked to do.  ``now`` is the time, which only a test moves."""
+    """Keeps what it is asked to do (``sent``: without a transaction); a test moves ``now``."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
         self.servers: list[ServerSide] = []
         self.clients: list[ClientSide] = []
-        #: What was sent without a transaction.
         self.sent: list[tuple[Message, Peer]] = []
         self.alarms: dict[int, tuple[float, Any]] = {}
         self.before: list[Callable[[], None]] = []
@@ -144,9 +138,8 @@ class RecordingTransactions:
     def receive(self, request: Request, peer: Peer) -> ServerSide:
         """Make the transaction of a request that came."""
         request.stamp_source(peer.host, peer.port)
-        server = ServerSide(request, peer)
-        self.servers.append(server)
-        return server
+        self.servers.append(ServerSide(request, peer))
+        return self.servers[-1]
 
     def take_due(self) -> list[Any]:
         """Take out the tokens whose time has come, in order."""
@@ -167,9 +160,8 @@ class RecordingTransactions:
 
     def request(self, request: Request, peer: Peer, user: object) -> ClientSide:
         """Make the transaction of a request that is sent."""
-        client = ClientSide(request, peer, user)
-        self.clients.append(client)
-        return client
+        self.clients.append(ClientSide(request, peer, user))
+        return self.clients[-1]
 
     def cancel(self, transaction: Any) -> None:
         """Note it."""
@@ -177,11 +169,9 @@ class RecordingTransactions:
 
     def matching_invite(self, cancel: Request) -> ServerSide | None:
         """Find the INVITE with the branch of a CANCEL."""
-        for server in self.servers:
-            if server.request.method == "INVITE":
-                if server.request.top_branch == cancel.top_branch:
-                    return server
-        return None
+        branch = cancel.top_branch
+        found = [it for it in self.servers if it.request.top_branch == branch]
+        return next((it for it in found if it.request.method == "INVITE"), None)
 
     def send(self, message: Message, peer: Peer) -> None:
         """Keep it."""
@@ -204,13 +194,14 @@ class RecordingTransactions:
 
 @implementer(IFlows)
 class RecordingFlows:
-    """One UDP and one TCP listener at `OWN_HOST`; tokens are readable names in hexadecimal."""
+    """One UDP and one TCP listener at `OWN_HOST`; tokens are readable names in hexadecimal.
+
+    No listener reaches the hosts in ``unreachable``; the flows in ``gone`` are no more.
+    """
 
     def __init__(self, own: Sequence[tuple[str, int]] = ((OWN_HOST, OWN_PORT),)) -> None:
         self.own = set(own)
-        #: Hosts that no listener reaches.
         self.unreachable: set[str] = set()
-        #: Flows that are gone.
         self.gone: set[Peer] = set()
         self.pinned: list[Peer] = []
 
@@ -227,8 +218,8 @@ class RecordingFlows:
 
     def token_of(self, peer: Peer) -> bytes:
         """Name a flow."""
-        parts = (peer.transport, peer.host, peer.port, peer.listener, peer.connection)
-        return b"f" + " ".join(str(part) for part in parts).encode().hex().encode()
+        name = f"{peer.transport} {peer.host} {peer.port} {peer.listener} {peer.connection}"
+        return b"f" + name.encode().hex().encode()
 
     def peer_of(self, token: bytes) -> Peer | None:
         """Give the flow of a token, unless it is `gone`."""
@@ -240,8 +231,7 @@ class RecordingFlows:
 
     def host_of(self, token: bytes) -> str:
         """Give the host of a token."""
-        parts = self._parts(token)
-        return parts[1] if parts else ""
+        return (self._parts(token) or ("", ""))[1]
 
     def pin(self, peer: Peer) -> None:
         """Note it."""
@@ -300,7 +290,7 @@ class StubModule(Module):
     """A module made of functions: ``StubModule("mod_x", check=lambda context: None)``.
 
     Each keyword is the method of a hook; the module provides the interface of its phase.
-    ``when(phase, method, in_dialog)`` is its `applies`: everything but ACK when it is not given.
+    ``when(phase, method, in_dialog)`` is its `applies` (without: everything but ACK).
     """
 
     def __init__(
@@ -308,16 +298,11 @@ class StubModule(Module):
         name: str,
         *,
         deadline: float = 5.0,
-        before: Sequence[str] = (),
-        after: Sequence[str] = (),
         when: Callable[[str, str, bool], bool] | None = None,
         **hooks: Callable[..., Any],
     ) -> None:
         self.name = name
         self.deadline = deadline
-        self.before = tuple(before)
-        self.after = tuple(after)
-        #: The questions that `applies` was asked.
         self.applied: list[tuple[str, str, bool]] = []
         self._when = when
         by_hook = {phase.hook: phase for phase in PHASES}
@@ -341,9 +326,8 @@ class CoreStand:
         self.transactions = RecordingTransactions()
         self.flows = RecordingFlows()
         self.locator = TableLocator()
-        self.domains = Domains(domains, [OWN_PORT], self.flows)
-        self.options = Options(**options)
-        self.generation = Generation(1, choose_hooks(modules), self.domains, self.options)
+        own = Domains(domains, [OWN_PORT], self.flows)
+        self.generation = Generation(1, choose_hooks(modules), own, Options(**options))
         self.core = ProxyCore(
             self.transactions, self.flows, self.locator, self.generation, SECRET, b"run"
         )
@@ -371,18 +355,16 @@ class CoreStand:
 
     def cancel(self, server: ServerSide) -> ServerSide:
         """Let the caller cancel; gives the transaction of the CANCEL."""
-        invite = server.request
-        branch = (invite.top_branch or b"").decode()
-        cancel = make_request("CANCEL", invite.uri_raw.decode(), branch=branch)
-        return self.receive(cancel, server.peer)
+        branch = (server.request.top_branch or b"").decode()
+        uri = server.request.uri_raw.decode()
+        return self.receive(make_request("CANCEL", uri, branch=branch), server.peer)
 
     def reply(
         self, client: ClientSide, status: int, *headers: tuple[bytes, bytes], tag: bytes = b"b1"
-    ) -> Response:
+    ) -> None:
         """Let a response come back on a branch."""
         response = make_response(client.request, status, None, tag, headers)
         self.core.response_received(client, response, client.peer)
-        return response
 
     def time_out(self, client: ClientSide) -> None:
         """Let a branch get no final response."""
@@ -410,10 +392,9 @@ def log_lines(level: str = "info") -> "Iterator[Callable[[], list[str]]]":
     console = StringIO()
     set_levels(level, {})
     SINK.open(devnull, console)
-    console.truncate(0)
-    console.seek(0)
+    kept = len(console.getvalue())  # lines from before there was a file
     try:
-        yield lambda: console.getvalue().splitlines()
+        yield lambda: console.getvalue()[kept:].splitlines()
     finally:
         SINK.close()
         set_levels(DEFAULT_LEVEL, {})

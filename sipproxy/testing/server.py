@@ -163,7 +163,7 @@ class SimulatedServer:
             self.domains,
             server,
             self.clock.seconds,
-            self.core.new_tag,
+            self.core.answers.new_tag,
         )
         self.modules: list[Any] = []
         if not bare:

@@ -210,7 +210,7 @@ class RefusalTests:
     def test_tags_differ(self) -> None:
         """Every answer of our own has a tag that no other has."""
         stand = CoreStand()
-        tags = {stand.core.new_tag() for _ in range(1000)}
+        tags = {stand.core.answers.new_tag() for _ in range(1000)}
         assert len(tags) == 1000 and all(tag.isalnum() for tag in tags)
 
     def test_hook_that_returns_nonsense(self) -> None:
