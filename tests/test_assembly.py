@@ -244,7 +244,6 @@ class OthersTests:
         faults = faults_of(lambda: server_with("LoadModule mod_sip_bad"))
         assert "mod_sip_bad" in faults[0]
 
-    @pytest.mark.xfail(strict=True, reason="any exception leaves build_modules: core-bugs.md 16")
     def test_configure_fails(self, others: Others) -> None:
         """One that raises something unexpected when it is configured is a fault with its name."""
         others.add("mod_sip_bad", configured="raise KeyError('oops')")
@@ -294,7 +293,6 @@ class OrderTests:
         names = loading("mod_sip_first")
         assert names.index("mod_sip_first") < names.index("mod_sip_relay")
 
-    @pytest.mark.xfail(strict=True, reason="ours moves behind all others: core-bugs.md 18")
     def test_before_moves_nobody_else(self, others: Others) -> None:
         """It is the one with the wish that moves; ours stay in their order."""
         others.add("mod_sip_first", before=["mod_sip_relay"])

@@ -7,7 +7,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 
 from sipproxy.core.context import RequestContext
-from sipproxy.core.forward import reached_by_flow
+from sipproxy.core.forward import MOST_TRANSLATIONS, reached_by_flow
 from sipproxy.core.outcomes import Refusal
 from sipproxy.core.targets import Target
 from sipproxy.message.message import Request
@@ -267,6 +267,54 @@ class WhereToTests:
         stand = stand_to()
         stand.flows.unreachable.add("192.0.2.20")
         assert stand.receive(make_request()).statuses == [500]
+
+
+class TranslateAgainTests:
+    """Targets that are users of ours themselves."""
+
+    def stand(self, **book: str) -> CoreStand:
+        """Give a stand that looks users up in a book."""
+
+        def translate(context: RequestContext, uri: Any) -> list[Target] | None:
+            found = book.get(uri.user)
+            return [Target(found.encode(), "mod_to")] if found else None
+
+        return CoreStand(StubModule("mod_to", translate=translate))
+
+    def test_followed(self) -> None:
+        """A user who is forwarded to another is found at the other's phone."""
+        stand = self.stand(bob="sip:carol@example.com", carol="sip:carol@192.0.2.21")
+        stand.receive(make_request())
+        assert stand.targets == ["sip:carol@192.0.2.21"]
+
+    def test_nobody(self) -> None:
+        """One who is forwarded to nobody is not there."""
+        assert self.stand(bob="sip:nobody@example.com").receive(make_request()).statuses == [404]
+
+    @pytest.mark.parametrize("user", ["bob", "carol"])
+    def test_circle(self, user: str) -> None:
+        """Users who are forwarded to themselves or each other are not there either."""
+        stand = self.stand(bob=f"sip:{user}@example.com", carol="sip:bob@example.com")
+        assert stand.receive(make_request()).statuses == [404]
+
+    @pytest.mark.parametrize(("length", "found"), [(MOST_TRANSLATIONS, 1), (20, 0)])
+    def test_chain(self, length: int, found: int) -> None:
+        """A chain is followed for some steps, and no further."""
+        book = {f"u{n}": f"sip:u{n + 1}@example.com" for n in range(length)}
+        book |= {"bob": "sip:u0@example.com", f"u{length - 1}": "sip:end@192.0.2.21"}
+        stand = self.stand(**book)
+        stand.receive(make_request())
+        assert len(stand.clients) == found
+
+
+class HeadersTests:
+    """A target's URI may hold what a Request-URI may not (19.1.1)."""
+
+    @pytest.mark.xfail(strict=True, reason="headers go into the request line: core-bugs.md 24")
+    def test_headers(self) -> None:
+        """Headers of the URI are taken off (16.6 step 2)."""
+        target = Target(b"sip:bob@192.0.2.20;x=1?Subject=hello", "mod_to")
+        assert sent(make_request(), target).target == "sip:bob@192.0.2.20;x=1"
 
 
 class LargeRequestTests:

@@ -110,13 +110,16 @@ class AorTests:
             "sip:alice@other.org",
             "sip:example.com",
             "tel:+12015550123",
-            "mailto:alice@example.com",
             "sip:alice@192.0.2.99",
         ],
     )
     def test_not_of_ours(self, to: str) -> None:
         """A To outside our domains, or without a user, is a 404."""
         assert Desk().refused(PHONE, to=to).status == 404
+
+    def test_no_address_of_sip(self) -> None:
+        """A To of another scheme is a 400."""
+        assert Desk().refused(PHONE, to="mailto:alice@example.com").status == 400
 
     @pytest.mark.parametrize(
         "to",
@@ -306,6 +309,12 @@ class OrderTests:
         desk.taken("<sip:%61lice@phone.example.org;X=1;lr>")
         assert desk.contacts == [b"sip:%61lice@phone.example.org;X=1;lr"]
 
+    def test_headers(self) -> None:
+        """A Contact may have headers in its URI, and keeps them (RFC 4475 section 3.3.14)."""
+        desk = Desk()
+        result = desk.taken("<sip:alice@192.0.2.10?Subject=x>")
+        assert header(result, b"contact")[0].startswith(b"<sip:alice@192.0.2.10?Subject=x>")
+
     def test_different_uris(self) -> None:
         """Another port or transport is another binding."""
         desk = Desk()
@@ -346,7 +355,7 @@ class WholeTests:
         """One that cannot be registered at all too."""
         desk = Desk()
         with pytest.raises(ParseError):
-            desk.register(PHONE, "<sip:alice@192.0.2.11?subject=x>")
+            desk.register(PHONE, "<sip:alice@192.0.2.11:0>")
         assert desk.contacts == []
 
     def test_registry_full(self) -> None:

@@ -345,7 +345,6 @@ class RedirectionTests:
         call.reply(0, 302, (b"contact", b"<sip:bob@192.0.2.77>"))
         assert call.targets == ["20"] and len(call.statuses) == 1
 
-    @pytest.mark.xfail(strict=True, reason="own users are not translated again: core-bugs.md 17")
     def test_to_another_user_of_ours(self) -> None:
         """A contact at our own host is a user of ours, and is looked up as such."""
 
