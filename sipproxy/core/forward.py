@@ -4,8 +4,8 @@ A branch goes through here once for every hop that is tried: `start` finds the h
 sends to the next of them.  What comes back goes to the branch's `ResponseContext`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -43,6 +43,23 @@ _VIA: Final = {"udp": b"SIP/2.0/UDP ", "tcp": b"SIP/2.0/TCP ", "tls": b"SIP/2.0/
 _TRANSPORT_PARAMETER: Final = {"udp": b"", "tcp": b";transport=tcp", "tls": b";transport=tls"}
 
 
+class CallerSide(Protocol):
+    """What the way back to the caller looks like from here; the core provides it."""
+
+    def upstream(self, context: RequestContext, response: Response) -> None:
+        """Send a response that came from a branch."""
+
+    def answer(self, context: RequestContext, response: Response) -> None:
+        """Send a final response that was made here."""
+
+    def abandon(self, context: RequestContext) -> None:
+        """End the request without an answer."""
+
+    def own_response(self, context: RequestContext, status: int) -> Response:
+        """Make a response."""
+        raise NotImplementedError
+
+
 class Forwarder:
     """Sends copies of requests on their way; one for the server."""
 
@@ -55,10 +72,7 @@ class Forwarder:
         branches: Branches,
         marks: DialogMarks,
         timer_c: TimerC,
-        upstream: Callable[[RequestContext, Response], None],
-        answer: Callable[[RequestContext, Response], None],
-        abandon: Callable[[RequestContext], None],
-        own_response: Callable[[RequestContext, int], Response],
+        caller: "CallerSide",
     ) -> None:
         self.transactions = transactions
         self.flows = flows
@@ -67,10 +81,10 @@ class Forwarder:
         self.branches = branches
         self.marks = marks
         self.timer_c = timer_c
-        self.upstream = upstream
-        self.answer = answer
-        self.abandon = abandon
-        self.own_response = own_response
+        self.upstream = caller.upstream
+        self.answer = caller.answer
+        self.abandon = caller.abandon
+        self.own_response = caller.own_response
 
     # --- the way of one branch
 

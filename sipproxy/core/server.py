@@ -75,10 +75,7 @@ class ProxyCore:
             self.branches,
             marks,
             self.timer_c,
-            self.upstream,
-            self.answer,
-            self.abandon,
-            self.own_response,
+            self,
         )
         self.live: dict[RequestContext, None] = {}
         self.stopping = False
