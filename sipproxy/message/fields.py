@@ -39,7 +39,7 @@ _PLAIN_VIA: Final = re.compile(
     + _HOST
     + rb")(?::([1-9][0-9]{0,4}))?)(;rport)?;branch=(["
     + TOKEN
-    + rb"]++)(;rport)?(?:;received=([0-9.]++))?\Z"
+    + rb"]++)(;rport)?(?:;received=([0-9.]++))?(?:;alias)?\Z"
 )
 #: As much of a Via as tells its branch.
 _BRANCH: Final = re.compile(

@@ -44,6 +44,9 @@ class Headers:
 
     def values(self, name: bytes) -> list[bytes]:
         """Give all values of a header that is a list, however they are spread over lines."""
+        names = self.names
+        if names.count(name) == 1:
+            return split_commas(value_of(self.lines[names.index(name)]))
         found: list[bytes] = []
         for raw in self.raw_values(name):
             found += split_commas(raw)

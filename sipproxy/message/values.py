@@ -7,7 +7,7 @@ from left to right, so that no value, however hostile, costs more than its lengt
 import re
 from typing import Final
 
-from sipproxy.message.grammar import QUOTED
+from sipproxy.message.grammar import QUOTED, TOKEN
 
 _FOLD: Final = re.compile(rb"\r?\n[ \t]*+")
 _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
@@ -18,6 +18,12 @@ _ITEM: Final = re.compile(
 )
 #: The same up to the next semicolon; brackets mean nothing among parameters.
 _PIECE: Final = re.compile(rb'[^";]*+(?:(?:' + QUOTED + rb'|".*+\Z)[^";]*+)*', re.DOTALL)
+
+#: Parameters as nearly everybody writes them: ASCII, no blanks, nothing escaped; and one of them.
+_PLAIN_PARAMS: Final = re.compile(
+    rb"(?:;[" + TOKEN + rb"]++(?:=(?:[" + TOKEN + rb'\[\]:]++|"[\x20!#-\[\]-~]*+"))?)*\Z'
+)
+_PLAIN_PARAM: Final = re.compile(rb';([^;="]++)(=?)(?:"([^"]*+)"|([^";]*+))')
 
 
 def unfold(value: bytes) -> bytes:
@@ -50,6 +56,9 @@ def end_of_first(raw: bytes) -> int:
 
 def split_commas(raw: bytes) -> list[bytes]:
     """Split at the commas outside quotes and angle brackets; empty elements are left out."""
+    if b"," not in raw:
+        only = raw.strip()
+        return [only] if only else []
     return [part for part in split_list(raw) if part]
 
 
@@ -84,6 +93,10 @@ def unquote(text: bytes) -> bytes:
 def split_params(raw: bytes) -> list[tuple[str, str | None]]:
     """Read ``;name=value``: names in lower case, values without quotes, None for a flag."""
     found: list[tuple[str, str | None]] = []
+    if _PLAIN_PARAMS.match(raw):
+        for name, equals, quoted, plain in _PLAIN_PARAM.findall(raw):
+            found.append((name.decode().lower(), (quoted or plain).decode() if equals else None))
+        return found
     for piece in split_semicolons(raw):
         if piece:
             name, equals, value = piece.partition(b"=")

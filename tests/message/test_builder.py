@@ -93,6 +93,7 @@ class ResponseTests:
         )
         assert lines_of(response)[0] == b"SIP/2.0 420 No Moon"
         assert lines_of(response)[-3:] == [b"Unsupported: moon", b"X-Y: z", b"Content-Length: 0"]
+        assert response.names[-3:] == [b"unsupported", b"x-y", b"content-length"]
 
     def test_broken_request(self) -> None:
         """Even what lacks nearly everything is answered."""
@@ -146,8 +147,9 @@ class AckTests:
         """A response without To cannot be acknowledged, nor an INVITE without one."""
         response = make_response(invite(), 486)
         response.remove(b"to")
-        with pytest.raises(ParseError):
+        with pytest.raises(ParseError) as caught:
             make_ack(invite(), response)
+        assert caught.value.status == 400 and caught.value.message is response
         request = invite()
         request.remove(b"to")
         with pytest.raises(ParseError):

@@ -104,7 +104,7 @@ class ViaTests:
                 },
             ),
             (
-                b"SIP/2.0/UDP a;;rport=;ttl=256;received=;maddr",
+                b"SIP/2.0/UDP a;;rport=" + b"9" * 5000 + b";ttl=256;received=;maddr",
                 {"transport": "UDP", "host": "a", "sent_by": b"a", "has_rport": True},
             ),
             (
@@ -154,6 +154,7 @@ class ViaTests:
             b"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa",
             b"SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKa;received=192.0.2.2",
             b"SIP/2.0/TCP [::1];branch=z9hG4bKa;rport",
+            b"SIP/2.0/TLS 192.0.2.1:49152;rport;branch=z9hG4bKa;alias",
         ],
     )
     def test_both_ways_agree(self, raw: bytes) -> None:

@@ -112,6 +112,26 @@ class ParameterTests:
             ("+sip.x", "<urn:x>"),
         ]
 
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"",
+            b";lr",
+            b";A=b;C",
+            b';a="b;c=d";e="";f=[::1]:5060;g',
+            b';+sip.instance="<urn:uuid:1>";expires=60;q=0.5',
+            b';a="=";b="!#~[]",c',
+            b";a=b=c;d",
+            b';a"b"=c;d',
+            b';a="b"c;d',
+            b";a=;b",
+            b";;a",
+        ],
+    )
+    def test_both_ways_agree(self, raw: bytes) -> None:
+        """What is written as usual is read as it would be with something unusual behind it."""
+        assert split_params(raw) == split_params(raw + b" ; last")[:-1]
+
     def test_octets_beyond_text(self) -> None:
         """What is no UTF-8 comes back when it is encoded again."""
         [(name, value)] = split_params(b';n="\xff\xc3\xa9"')
