@@ -22,6 +22,7 @@ from sipproxy.core.generation import Generation, Options
 from sipproxy.core.registrar import FLOW_FIRST, FLOW_ONLY
 from sipproxy.core.server import ProxyCore
 from sipproxy.modules import always_loaded, directives_of, known_modules
+from sipproxy.resolve.health import Health
 from sipproxy.resolve.locator import Locator
 from sipproxy.stores.records import Binding
 from sipproxy.stores.registry import Registry
@@ -148,14 +149,23 @@ class SimulatedServer:
             reactor, self.driver, self.driver.counters, self.driver.throttle, self._limits()
         )
         self.names = names or NameTable()
-        self.locator = Locator(reactor, self.names.resolve, draw=Random(0).random)
+        self.locator = Locator(
+            reactor,
+            self.names.resolve,
+            health=Health(self.clock.seconds, skip_for=server["SkipFailedFor"] / 1000),
+            transports=lambda: {spec.transport for spec in server["Listen"]},
+            has_ipv6=lambda: any(":" in spec.host for spec in server["Listen"]),
+            draw=Random(0).random,
+        )
         self.journal = MemoryJournal()
         self.registry = Registry(
             self.clock.seconds, self.journal, shards=16, max_bindings=server["MaxBindings"]
         )
         self.domains = build_domains(self.configuration, self.flows)
         empty = Generation(0, ({}, {}), self.domains, Options())
-        self.core = ProxyCore(self.driver, self.flows, self.locator, empty, secret, run)
+        self.core = ProxyCore(
+            self.driver, self.flows, self.locator, empty, secret, run, self.clock.seconds
+        )
         self.host = Host(
             self.registry,
             self.flows,

@@ -86,6 +86,19 @@ class DeadHopTests:
         assert call.state == "up"
         call.hang_up()
 
+    def test_dead_address_is_remembered(self, scene: Scene) -> None:
+        """The second call does not wait for the address that was dead for the first."""
+        scene.names.names["pair.example"] = ["10.9.9.9", "10.0.1.2"]
+        alice = alice_and(scene, "sip:bob@pair.example")
+        scene.phone("bob")
+        first = alice.call("bob")
+        scene.run(40)
+        second = alice.call("bob")
+        scene.run(2)
+        assert (first.state, second.state) == ("up", "up")
+        first.hang_up()
+        second.hang_up()
+
     def test_second_address_after_503(self, scene: Scene) -> None:
         """A 503 of the first address sends the request to the second (section 16.7 step 6)."""
         scene.names.names["pair.example"] = ["10.0.1.2", "10.0.1.3"]

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import pytest
-
 from sipproxy.message.message import Request
 from sipproxy.testing.bare import Bare
 from sipproxy.testing.scene import Scene
@@ -41,7 +39,6 @@ class LoopTests:
         scene.run(5)
         assert call.over and call.status in (404, 482, 483, 500)
 
-    @pytest.mark.xfail(strict=True, reason="server-bugs 3: 404 instead of the other user's phone")
     def test_contact_is_another_user(self, scene: Scene) -> None:
         """A user whose contact is another user of ours is called at that one's phone."""
         alice, bob = scene.registered("alice", "bob")
