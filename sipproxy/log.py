@@ -60,13 +60,18 @@ class ErrorLog:
 
     def close(self) -> None:
         """Stop writing; lines are kept again."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        old, self._file = self._file, None
         self.path = self.console = None
+        if old is not None:
+            try:
+                old.close()
+            except OSError:
+                pass  # what it still held does not fit on the disk
 
     def write(self, level: str, module: str, text: str) -> None:
-        """Write one line, stamped with the local time."""
+        """Write one line, stamped with the local time; what would break the line is escaped."""
+        if not text.isprintable():
+            text = text.encode("unicode_escape").decode("ascii")
         now = time.time()
         second = int(now)
         if second != self._written_second:
@@ -79,13 +84,12 @@ class ErrorLog:
             self._kept.append(line)
 
     def _put(self, line: str) -> None:
-        try:
-            assert self._file is not None
-            self._file.write(line)
-        except (OSError, ValueError):
-            pass  # a full disk must not take the server with it; the console still has the line
-        if self.console is not None:
-            self.console.write(line)
+        for stream in (self._file, self.console):
+            if stream is not None:
+                try:
+                    stream.write(line)
+                except (OSError, ValueError):
+                    pass  # a full disk, or a console that is gone, must not take the server along
 
 
 class Logger:

@@ -148,7 +148,6 @@ class FailureTests:
         (line,) = said(lambda log: log.failure("x.y", "it broke", ValueError("no")), "notice")
         assert line == "[error] [mod_x] x.y: it broke: ValueError: no"
 
-    @pytest.mark.xfail(strict=True, reason="a message may hold line ends: core-bugs.md 13")
     def test_lines_in_the_message(self) -> None:
         """An exception whose text holds what a peer sent cannot forge a line."""
         forged = ValueError("no\n[2026-01-01] [notice] [service] service.started: all is well")
@@ -241,7 +240,6 @@ class FileTests:
             sink.close()
 
     @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-    @pytest.mark.xfail(strict=True, reason="OSError leaves close: core-bugs.md 14")
     def test_end_on_a_full_disk(self) -> None:
         """A full disk does not keep the server from stopping."""
         sink = ErrorLog()
@@ -254,7 +252,6 @@ class FileTests:
             failed = error.errno or 1
         assert not failed
 
-    @pytest.mark.xfail(strict=True, reason="OSError leaves write: core-bugs.md 14")
     def test_console_gone(self, tmp_path: Path) -> None:
         """A console that is gone (a closed terminal or pipe) does not either."""
 

@@ -27,13 +27,16 @@ class Branch:
         "hops",
         "locating",
         "responses",
+        "share",
         "target",
         "transaction",
     )
 
-    def __init__(self, responses: "ResponseContext", target: Target) -> None:
+    def __init__(self, responses: "ResponseContext", target: Target, share: int) -> None:
+        """``share`` is the Max-Breadth that it passes on (RFC 5393)."""
         self.responses = responses
         self.target = target
+        self.share = share
         self.transaction: Any = None
         self.hops: list[Hop] = []
         #: The hop of the present transaction, and whether anything came back from it.

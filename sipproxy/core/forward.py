@@ -214,6 +214,7 @@ class Forwarder:
     def _send(self, branch: Branch, peer: Peer) -> None:
         context = branch.responses.context
         request = self.copy(context, branch.target, peer)
+        request.set(b"max-breadth", b"%d" % branch.share)
         for hook in context.hooks.fixup:
             try:
                 hook.call(context, branch.target, request)
@@ -229,11 +230,9 @@ class Forwarder:
         """Make the request as one branch sends it: section 16.6 steps 1 to 6 and 8 to 9."""
         request = context.request.clone()
         if target.uri_raw != request.uri_raw:
-            request.set_uri(target.uri_raw)
+            request.set_uri(_as_request_uri(target))
         left = request.max_forwards
         request.set(b"max-forwards", _MAX_FORWARDS if left is None else b"%d" % max(left - 1, 0))
-        if context.responses is not None:
-            request.set(b"max-breadth", b"%d" % context.responses.share)
         if (
             context.method in _RECORD_ROUTED
             and context.generation.options.record_route
@@ -279,6 +278,14 @@ class Forwarder:
     def quiet(self, branch: Branch) -> None:
         """The branch has its final response."""
         self.timer_c.stop(branch)
+
+
+def _as_request_uri(target: Target) -> bytes:
+    """Give a target's URI without what may not stand in a request line (16.6 step 2, 19.1.1)."""
+    raw = target.uri_raw
+    if b"?" in raw and isinstance(target.uri, SipUri) and target.uri.headers:
+        return raw[: raw.rindex(b"?")]
+    return raw
 
 
 def _entry(mark: bytes, peer: Peer) -> bytes:

@@ -7,7 +7,7 @@ there is none, modules may still add targets (phase response) before the best go
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sipproxy.core.branch import Branch, GroupRings, SearchEnds
 from sipproxy.core.context import RequestContext
@@ -39,6 +39,7 @@ class ResponseContext:
     """What one request has out, and what came back so far."""
 
     __slots__ = (
+        "alarms",
         "best",
         "best_status",
         "best_target",
@@ -50,7 +51,6 @@ class ResponseContext:
         "groups",
         "live",
         "redirections",
-        "share",
         "stopped",
     )
 
@@ -60,13 +60,14 @@ class ResponseContext:
         self.groups: list[list[Target]] = []
         self.branches: list[Branch] = []
         self.live = 0
+        self.alarms: list[Any] = []
         self.best: Response | None = None
         self.best_status = 0
         self.best_target: Target | None = None
         self.challenges: list[tuple[bytes, bytes]] = []
         self.redirections: list[bytes] = []
-        #: How many branches the request may still be forked into, and each of a group (RFC 5393).
-        self.breadth = self.share = MAX_BREADTH
+        #: How many branches the request may be forked into (RFC 5393).
+        self.breadth = MAX_BREADTH
         #: No new branch any more: answered, cancelled, or a 6xx came.
         self.stopped = False
 
@@ -97,16 +98,18 @@ class ResponseContext:
         """End the search when the INVITE's own Expires says so (section 20.19)."""
         if seconds is not None and seconds < self.context.generation.options.timer_c:
             transactions = self.forwarder.transactions
-            transactions.schedule(transactions.now + seconds, SearchEnds(self.context))
+            entry = transactions.schedule(transactions.now + seconds, SearchEnds(self.context))
+            self.alarms.append(entry)
 
     def _next_group(self) -> None:
         group = self.groups.pop(0)
-        self.share = max(self.breadth // len(group), 1)
-        started = [Branch(self, target) for target in group]
+        share = max(self.breadth // len(group), 1)
+        started = [Branch(self, target, share) for target in group]
         seconds = self.context.generation.options.group_timer
         if seconds and self.groups and self.context.method == "INVITE":
             transactions = self.forwarder.transactions
-            transactions.schedule(transactions.now + seconds, GroupRings(started))
+            entry = transactions.schedule(transactions.now + seconds, GroupRings(started))
+            self.alarms.append(entry)
         self.branches.extend(started)
         self.live += len(started)
         for branch in started:
@@ -168,7 +171,11 @@ class ResponseContext:
         if not targets or len(self.branches) + len(targets) > MOST_TARGETS:
             self.failed(branch, result.status if isinstance(result, Refusal) else 404)
             return
-        started = [Branch(self, target) for target in targets]
+        now, later = targets[: branch.share], targets[branch.share :]
+        if later:
+            self.groups.insert(0, later)
+        share = max(branch.share // len(now), 1)
+        started = [Branch(self, target, share) for target in now]
         self.branches.extend(started)
         self.live += len(started)
         self.ended(branch)
@@ -238,7 +245,7 @@ class ResponseContext:
         if not targets or len(self.branches) + len(targets) > MOST_TARGETS:
             return False
         most = context.generation.options.max_forks
-        self.groups[:0] = in_groups(targets, most)
+        self.groups[:0] = in_groups(targets, min(most, self.breadth))
         return True
 
     def _keep(self, branch: Branch, status: int, response: Response | None) -> None:
@@ -340,5 +347,7 @@ class ResponseContext:
     def _forget_when_done(self) -> None:
         """Break the circles of references once nothing is out and the caller has the answer."""
         if not self.live and self.context.status:
+            for entry in self.alarms:
+                self.forwarder.transactions.unschedule(entry)
             self.branches.clear()
             self.context.responses = None

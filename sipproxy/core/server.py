@@ -387,8 +387,6 @@ class ProxyCore:
             context.decide("check", CORE, ANSWERED)
             self.answer(context, self.own_response(context, 487))
 
-    # --- the end
-
     def stop(self) -> None:
         """Take no new requests; give up what waits for a module."""
         self.stopping = True

@@ -95,9 +95,8 @@ class RegistryModule(Module):
             flow = self.host.flows.peer_of(binding.received[1:])
             if flow is None and how == FLOW_ONLY:
                 return None
-        # Headers are legal in a registered Contact, and not in a Request-URI (RFC 3261 19.1.1).
         return Target(
-            binding.contact.partition(b"?")[0],
+            binding.contact,
             self.name,
             q=binding.q,
             flow=flow,

@@ -310,7 +310,6 @@ class TranslateAgainTests:
 class HeadersTests:
     """A target's URI may hold what a Request-URI may not (19.1.1)."""
 
-    @pytest.mark.xfail(strict=True, reason="headers go into the request line: core-bugs.md 24")
     def test_headers(self) -> None:
         """Headers of the URI are taken off (16.6 step 2)."""
         target = Target(b"sip:bob@192.0.2.20;x=1?Subject=hello", "mod_to")

@@ -751,7 +751,6 @@ class ExpiresTests:
         stand.advance(100)
         assert not stand.clients[0].cancelled
 
-    @pytest.mark.xfail(strict=True, reason="the alarm holds the context: core-bugs.md 23")
     def test_nothing_is_kept(self) -> None:
         """An answered call is not held in memory until its Expires has passed."""
         stand, caller = self.call("120")
@@ -798,7 +797,6 @@ class BreadthTests:
             stand.reply(client, 486)
         assert len(stand.clients) == 4
 
-    @pytest.mark.xfail(strict=True, reason="redirections are not limited: core-bugs.md 22")
     def test_redirections(self) -> None:
         """The contacts of a 3xx are tried within it as well."""
         stand, _ = self.call("1", phones=1, recursive=True)
