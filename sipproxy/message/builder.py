@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sipproxy.message.errors import ParseError
-from sipproxy.message.grammar import pretty
+from sipproxy.message.headers import line_of
 from sipproxy.message.message import Request, Response
 from sipproxy.message.status import reason as phrase_of
 from sipproxy.message.values import split_list, value_of
@@ -27,6 +27,7 @@ def make_response(
     """Make a response (section 8.2.6); ``headers`` are canonical names and values to add.
 
     The tag is added where the To has none, but never to a 100, nor to a To that cannot be read.
+    Raises ValueError for a header value with a line end.
     """
     names: list[bytes] = []
     lines: list[bytes] = []
@@ -40,7 +41,7 @@ def make_response(
         lines[at] = lines[at].rstrip() + b";tag=" + to_tag
     for name, value in headers:
         names.append(name)
-        lines.append(pretty(name) + b": " + value)
+        lines.append(line_of(name, value))
     names.append(_CONTENT_LENGTH)
     lines.append(_CONTENT_LENGTH_0)
     return Response(status, phrase_of(status) if reason is None else reason, names, lines)

@@ -64,14 +64,14 @@ class Headers:
 
     def add(self, name: bytes, value: bytes) -> None:
         """Append a line. Raises ValueError for a value with a line end, as all edits do."""
-        line = _line(name, value)
+        line = line_of(name, value)
         self.names.append(name)
         self.lines.append(line)
         self._forget(name)
 
     def prepend(self, name: bytes, value: bytes) -> None:
         """Insert a line before the first of its name, or before all others."""
-        line = _line(name, value)
+        line = line_of(name, value)
         names = self.names
         try:
             at = names.index(name)
@@ -89,7 +89,7 @@ class Headers:
         except ValueError:
             self.add(name, value)
             return
-        self.lines[at] = _line(name, value)
+        self.lines[at] = line_of(name, value)
         if names.count(name) > 1:
             self._drop(name, at + 1)
         self._forget(name)
@@ -138,7 +138,8 @@ class Headers:
         """Drop what was parsed of a header that changes; for those who keep such."""
 
 
-def _line(name: bytes, value: bytes) -> bytes:
+def line_of(name: bytes, value: bytes) -> bytes:
+    """Make a header line. Raises ValueError for a value that would end it."""
     if b"\n" in value or b"\r" in value:
         raise ValueError(f"a value of {name.decode('ascii', 'replace')} may not hold a line end")
     return (_BEGINNINGS.get(name) or pretty(name) + b": ") + value

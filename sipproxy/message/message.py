@@ -302,7 +302,9 @@ class Request(Message):
         return uri
 
     def set_uri(self, raw: bytes) -> None:
-        """Put another Request-URI in."""
+        """Put another Request-URI in. Raises ValueError for one that would end the request line."""
+        if b" " in raw or b"\n" in raw or b"\r" in raw:
+            raise ValueError("a Request-URI may not hold blanks or line ends")
         self.uri_raw = raw
         self._uri = None
 

@@ -95,6 +95,11 @@ class ResponseTests:
         assert lines_of(response)[-3:] == [b"Unsupported: moon", b"X-Y: z", b"Content-Length: 0"]
         assert response.names[-3:] == [b"unsupported", b"x-y", b"content-length"]
 
+    def test_no_line_ends(self) -> None:
+        """No value can smuggle another header in."""
+        with pytest.raises(ValueError, match="line end"):
+            make_response(invite(), 302, headers=[(b"contact", b"<sip:a>\r\nTo: b")])
+
     def test_broken_request(self) -> None:
         """Even what lacks nearly everything is answered."""
         response = make_response(Request("INVITE", b"x", [b"via"], [b"Via: ?"]), 400, to_tag=b"a")

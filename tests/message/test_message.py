@@ -229,6 +229,14 @@ class EditTests:
         message.set_uri(b"tel:112")
         assert message.uri.scheme == "tel" and message.first_line == b"INVITE tel:112 SIP/2.0"
 
+    @pytest.mark.parametrize("raw", [b"sip:a b", b"sip:a\r\nTo: b", b"sip:a\nb", b"sip:a\r"])
+    def test_no_other_request_line(self, raw: bytes) -> None:
+        """No URI from a database can smuggle in a header, or another version."""
+        message = invite()
+        with pytest.raises(ValueError, match="Request-URI"):
+            message.set_uri(raw)
+        assert message.uri_raw == b"sip:bruno@example.com"
+
     @staticmethod
     def read(message: Message) -> None:
         """Have every field parsed."""
