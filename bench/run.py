@@ -21,9 +21,17 @@ from bench.servers import Kamailio, Server, SipProxy, StartFailed
 from bench.sipp import SippMissing
 
 _MILLION: Final = 1_000_000
-#: Kamailio writes no access log, so ours does not either.
-_LINES: Final = ("CustomLog Off", f"MaxBindings {2 * _MILLION}")
-_NAMES: Final = (OURS, "kamailio-default", "kamailio-tlsf")
+#: Everything as it is by default, the access log included (Kamailio writes none).
+_LINES: Final = (f"MaxBindings {2 * _MILLION}",)
+#: The same server compiled (setup.py), as ``pip install`` has it.
+_COMPILED: Final = f"{OURS}-compiled"
+#: The folder of the compiled tree; ``make bench`` sets it.
+_COMPILED_TREE: Final = os.environ.get("SIPPROXY_COMPILED", "")
+_NAMES: Final = (
+    *((OURS, _COMPILED) if _COMPILED_TREE else (OURS,)),
+    "kamailio-default",
+    "kamailio-tlsf",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -79,14 +87,17 @@ def _available(names: Sequence[str], findings: Findings) -> list[str]:
         findings.remarks.append(
             "Kamailio is not installed here (apt-get install kamailio): nothing to compare with."
         )
-        return [name for name in names if name == OURS]
+        return [name for name in names if name.startswith(OURS)]
     return list(names)
 
 
 def _server(name: str, folder: Path, tcp: bool = False) -> Server:
     server: Server
-    if name == OURS:
+    if name in (OURS, _COMPILED):
         server = SipProxy(folder, lines=_LINES)
+        server.name = name
+        if name == _COMPILED:
+            server.environment = {"PYTHONPATH": _COMPILED_TREE}
     else:
         kind = name.removeprefix("kamailio-")
         defines = ["WITH_TCP"] if tcp else []
@@ -98,7 +109,7 @@ def _server(name: str, folder: Path, tcp: bool = False) -> Server:
 def _measure(
     names: Sequence[str], plan: Plan, folder: Path, findings: Findings, driving: set[int]
 ) -> None:
-    watched = [name for name in names if name != "kamailio-default"]
+    watched = [name for name in names if name not in ("kamailio-default", _COMPILED)]
     if not plan.lead_in and OURS in names:
         watched = [OURS]
     with contextlib.ExitStack() as running:
