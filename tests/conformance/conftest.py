@@ -64,8 +64,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Any:
         kept = item.config.stash[_RESULTS].get(name, {"outcome": "passed", "why": ""})
         if hasattr(report, "wasxfail") or report.failed:
             lines = str(call.excinfo.value).strip().splitlines() if call.excinfo else [""]
-            kept = {"outcome": "failed", "why": (lines or [""])[0][:160]}
-        elif report.skipped and kept["outcome"] != "failed":
+            outcome = "failed" if report.when == "call" else "error"
+            kept = {"outcome": outcome, "why": (lines or [""])[0][:160]}
+        elif report.skipped and kept["outcome"] == "passed":
             why = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
             kept = {"outcome": "skipped", "why": str(why).removeprefix("Skipped: ")}
         item.config.stash[_RESULTS][name] = kept

@@ -42,7 +42,7 @@ class Message:
         for line in lines:
             if line[:1] in (" ", "\t") and headers:
                 name, value = headers.pop()
-                headers.append((name, f"{value} {line.strip()}"))
+                headers.append((name, f"{value} {line.strip()}".strip()))
                 continue
             name, _, value = line.partition(":")
             name = name.strip().lower()

@@ -94,6 +94,16 @@ class StreamTests:
         request.put("Via", f"SIP/2.0/TCP 192.0.2.35:9;branch={request.branch}")
         assert caller.ask(request).status == 200
 
+    @rows("3261-18.2.2-02")
+    def test_new_connection_for_the_answer(self, agents: MakeAgent, callee: Agent) -> None:
+        """When the caller's connection is gone, the answer opens one to the port of sent-by."""
+        caller = agents(transport="tcp")
+        invite = caller.send(caller.request("INVITE", callee.aor))
+        came = callee.get("INVITE")
+        caller.hang_up()
+        callee.reply(came, 200)
+        assert caller.final(invite).status == 200
+
     @rows("3261-7.5-01")
     def test_empty_lines(self, agents: MakeAgent, target: Target) -> None:
         """Empty lines before a request are skipped."""

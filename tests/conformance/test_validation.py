@@ -188,6 +188,9 @@ class LoopTests:
         """A request that comes back with nothing changed but its method is a loop too."""
         caller.send(caller.request("MESSAGE", callee.aor))
         came = callee.get("MESSAGE")
+        self._back(caller, callee, came, callee.aor)
+        if callee.expect(lambda m: m.value("call-id") == came.value("call-id"), "it").status != 482:
+            pytest.skip("this server does not look for loops")
         came.start = came.start.replace("MESSAGE", "INFO", 1)
         came.put("CSeq", came.value("cseq").replace("MESSAGE", "INFO"))
         again = self._back(caller, callee, came, callee.aor)
