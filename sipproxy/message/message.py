@@ -380,8 +380,8 @@ class Response(Message):
 
 def _without_source(line: bytes, via: Via) -> bytes:
     """Take ``received`` and ``rport`` off a Via line of one value."""
-    if via.received is None and via.rport is None and via.branch is not None and b'"' not in line:
-        # branch and at most rport are all that there is: nearly always.
+    if via.branch is not None:
+        # Nearly always the branch is all that there is, or the branch and an empty rport.
         if not via.has_rport:
             if line.count(b";") == 1:
                 return line

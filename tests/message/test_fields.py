@@ -186,6 +186,15 @@ class ViaTests:
         assert branch_of(b"Via: SIP/2.0/UDP a;branch=b, SIP/2.0/UDP c;branch=d") == b"b"
         assert branch_of(b"Via: SIP/2.0/UDP a;rport;branch=b;branch=c") == b"b"
 
+    @pytest.mark.parametrize("port", [1, 65535])
+    def test_ports(self, port: int) -> None:
+        """The first and the last are ports like all others."""
+        for raw in (b"SIP/2.0/UDP a:%d;branch=b", b"SIP/2.0/UDP a:%d ;rport=%d;branch=b"):
+            via = parse_via(raw.replace(b"%d", b"%d" % port))
+            assert via.port == port and via.rport in (None, port)
+        assert parse_via(b"SIP/2.0/UDP a;rport=65535;ttl=255").rport == 65535
+        assert parse_via(b"SIP/2.0/UDP a;rport=65535;ttl=255").ttl == 255
+
 
 class NameAddrTests:
     """From, To, Route."""

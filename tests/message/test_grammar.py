@@ -7,6 +7,9 @@ import pytest
 from sipproxy.message.grammar import (
     CANONICAL,
     COMPACT,
+    MAX_HEADERS,
+    MAX_LINE,
+    MAX_MESSAGE,
     METHODS,
     PRETTY,
     QUOTED,
@@ -43,6 +46,16 @@ class CanonicalTests:
             assert raw.lower() == name or raw.lower() in COMPACT
             assert CANONICAL[name] == name == name.lower()
             assert b":" not in raw and raw == raw.strip()
+
+
+class LimitTests:
+    """Limits that others rely on."""
+
+    def test_limits(self) -> None:
+        """A whole datagram, 70 hops of a Via and two Record-Route each, and four long tokens."""
+        assert MAX_MESSAGE == 2**16 - 1
+        assert MAX_HEADERS >= 3 * 70 + 20
+        assert 4 * 4096 <= MAX_LINE < MAX_MESSAGE
 
 
 class PrettyTests:

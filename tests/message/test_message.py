@@ -127,7 +127,7 @@ class FieldTests:
         """As many as one likes, or none: some programs align what they write."""
         message = request(
             b"Via:" + blanks + b"SIP/2.0/UDP a;branch=b" + blanks.lstrip(),
-            b"Max-Forwards:" + blanks + b"70" + blanks.lstrip(),
+            b"Max-Forwards:" + blanks + b"255" + blanks.lstrip(),
             b"CSeq:" + blanks + b"3 INVITE",
             b"From:" + blanks + b"<sip:a@b>;tag=c",
             b"Call-ID:" + blanks + b"d",
@@ -135,7 +135,7 @@ class FieldTests:
             b"Content-Length:" + blanks + b"345",
         )
         assert message.top_branch == message.top_via.branch == b"b"
-        assert (message.max_forwards, message.expires, message.content_length) == (70, 90, 345)
+        assert (message.max_forwards, message.expires, message.content_length) == (255, 90, 345)
         assert (message.cseq.number, message.from_tag, message.call_id) == (3, b"c", b"d")
 
     @pytest.mark.parametrize(
@@ -276,9 +276,15 @@ class CloneTests:
     def test_parsed_fields_are_shared(self) -> None:
         """A copy parses nothing again, which is what makes forking cheap."""
         message = invite()
-        via, uri = message.top_via, message.uri
+        EditTests.read(message)
+        uri = message.uri
         copy = message.clone()
-        assert copy.top_via is via and copy.uri is uri
+        assert copy._uri is uri and copy._max_forwards == 70
+        for (
+            cache
+        ) in "_top_via _cseq _call_id _from _to _from_tag _to_tag _contacts _routes".split():
+            kept = getattr(message, cache)
+            assert kept is not None and getattr(copy, cache) is kept, cache
 
 
 class PrintTests:
@@ -318,6 +324,8 @@ class StampTests:
             (b"SIP/2.0/UDP 198.51.100.7:1;branch=b", b"SIP/2.0/UDP 198.51.100.7:1;branch=b"),
             (b"SIP/2.0/UDP phone;branch=b", b"SIP/2.0/UDP phone;branch=b;received=198.51.100.7"),
             (b"SIP/2.0/UDP phone", b"SIP/2.0/UDP phone;received=198.51.100.7"),
+            (b"SIP/2.0/UDP phone;received=", b"SIP/2.0/UDP phone;received=198.51.100.7"),
+            (b"SIP/2.0/UDP phone;x", b"SIP/2.0/UDP phone;x;received=198.51.100.7"),
         ],
     )
     def test_received(self, via: bytes, wanted: bytes) -> None:
