@@ -252,7 +252,7 @@ SERVER_DIRECTIVES: Final[tuple[Directive, ...]] = (
         "T4, how long a message may linger in the network.",
     ),
     Directive(
-        "InviteExpiration", Take.ONE, milliseconds(1000, 86_400_000), "180000",
+        "InviteExpiration", Take.ONE, milliseconds(1000, 86_400_000), "185000",
         "Timer C: how long a call may ring, counted from the last provisional answer.",
     ),
     # Sizes and limits.

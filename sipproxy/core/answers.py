@@ -31,10 +31,11 @@ class Answers:
         signature: bytes,
         reason: bytes | None = None,
         headers: Sequence[tuple[bytes, bytes]] = (),
+        tag: bytes = b"",
     ) -> Response:
         """Make a response; ``signature`` is for the Server header, empty for none."""
         named = [*headers, (b"server", signature)] if signature else headers
-        return make_response(request, status, reason, self.new_tag(), named)
+        return make_response(request, status, reason, tag or self.new_tag(), named)
 
     def refuse(self, request: Request, refusal: Refusal, signature: bytes) -> Response:
         """Make the response that a refusal asks for."""

@@ -6,7 +6,7 @@ from sipproxy.core.decisions import Decision, Reason
 from sipproxy.core.outcomes import Identity
 from sipproxy.core.targets import Target
 from sipproxy.message.message import Request
-from sipproxy.message.uri import Uri
+from sipproxy.message.uri import SipUri, Uri
 from sipproxy.transaction.peer import Peer
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class RequestContext:
     * ``peer``: who sent it; ``began`` and ``ended``: seconds on the reactor's clock;
     * ``received_uri``: the Request-URI as it came; ``uri``: the same after route pre-processing;
     ``own``: its host is ours;
+    * ``own_tag``: the To tag of our own answers, once one was made that others must match;
     * ``in_dialog``: a valid mark of ours in the Route says that it belongs to a dialog we carry;
     * ``flow``: where that mark says the other side is reached, None when its Contact will do;
     * ``routed``: a Route remains, or the dialog's remote target is not ours: no translation;
@@ -52,6 +53,7 @@ class RequestContext:
         "method",
         "number",
         "own",
+        "own_tag",
         "peer",
         "received_uri",
         "request",
@@ -87,6 +89,7 @@ class RequestContext:
         self.hooks: MethodHooks = generation.hooks_for(request.method, False)
         self.uri: Uri = request.uri
         self.own = False
+        self.own_tag = b""
         self.in_dialog = False
         self.flow: Peer | None = None
         self.routed = False
@@ -112,6 +115,10 @@ class RequestContext:
         if self._notes is None:
             self._notes = {}
         return self._notes
+
+    def is_for_server(self) -> bool:
+        """Say whether the request names no user, and so means the server itself."""
+        return isinstance(self.uri, SipUri) and not self.uri.user and not self.routed
 
     def stop_waiting(self) -> None:
         """Cancel the hooks that have not answered: nobody needs their answer any more."""

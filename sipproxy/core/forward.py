@@ -4,6 +4,7 @@ A branch goes through here once for every hop that is tried: `start` finds the h
 sends to the next of them.  What comes back goes to the branch's `ResponseContext`.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -33,11 +34,14 @@ _log = get_logger("core")
 #: Max-Forwards for a request that came without one (RFC 3261 section 16.6 step 3).
 _MAX_FORWARDS: Final = b"70"
 
-#: Requests that set up a dialog, and so get our Record-Route.
+#: Requests that set up a dialog, and so get our Record-Route; also inside one, so that an end which
+#: has lost its state can recover.
 _RECORD_ROUTED: Final = frozenset(("INVITE", "SUBSCRIBE", "REFER"))
 
 #: How often contacts that name users of ours are translated again for one request.
 MOST_TRANSLATIONS: Final = 5
+
+_METHOD_PARAMETER: Final = re.compile(rb";method=[^;?]*", re.IGNORECASE)
 
 _VIA: Final = {"udp": b"SIP/2.0/UDP ", "tcp": b"SIP/2.0/TCP ", "tls": b"SIP/2.0/TLS "}
 _TRANSPORT_PARAMETER: Final = {"udp": b"", "tcp": b";transport=tcp", "tls": b";transport=tls"}
@@ -233,11 +237,7 @@ class Forwarder:
             request.set_uri(_as_request_uri(target))
         left = request.max_forwards
         request.set(b"max-forwards", _MAX_FORWARDS if left is None else b"%d" % max(left - 1, 0))
-        if (
-            context.method in _RECORD_ROUTED
-            and context.generation.options.record_route
-            and context.request.to_tag is None
-        ):
+        if context.method in _RECORD_ROUTED and context.generation.options.record_route:
             self._record_route(context, request, target, peer)
         for value in reversed(target.routes):
             request.prepend(b"route", value)
@@ -284,7 +284,9 @@ def _as_request_uri(target: Target) -> bytes:
     """Give a target's URI without what may not stand in a request line (16.6 step 2, 19.1.1)."""
     raw = target.uri_raw
     if b"?" in raw and isinstance(target.uri, SipUri) and target.uri.headers:
-        return raw[: raw.rindex(b"?")]
+        raw = raw[: raw.rindex(b"?")]
+    if b"ethod=" in raw or b"ETHOD=" in raw:
+        raw = _METHOD_PARAMETER.sub(b"", raw)
     return raw
 
 

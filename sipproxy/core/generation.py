@@ -28,7 +28,7 @@ class Options:
         redirect: bool = False,
         group_timer: float = 0.0,
         max_forks: int = 5,
-        timer_c: float = 180.0,
+        timer_c: float = 185.0,
         prefer_tcp_above: int = 1300,
         signature: bytes = b"sipproxy",
     ) -> None:

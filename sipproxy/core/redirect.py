@@ -35,6 +35,18 @@ def split(context: RequestContext, targets: Sequence[Target]) -> tuple[list[Targ
     return proxied, redirected
 
 
+def without_itself(context: RequestContext, targets: Sequence[Target]) -> list[Target]:
+    """Leave out what would send the caller back here with the same question."""
+    domains = context.generation.domains
+    user = domains.aor(context.uri)
+    return [
+        target
+        for target in targets
+        if target.uri_raw != context.request.uri_raw
+        and (user is None or domains.aor(target.uri) != user)
+    ]
+
+
 def status_for(targets: Sequence[Target]) -> int:
     """Give the status: 302 for one contact, 300 for a choice (section 21.3)."""
     return _ONE if len(targets) == 1 else _SEVERAL

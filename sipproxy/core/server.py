@@ -13,18 +13,19 @@ from zope.interface import classImplements
 
 from sipproxy.core.answers import Answers
 from sipproxy.core.branch import Branch
+from sipproxy.core.cancel import answer_cancelled, take_cancel
 from sipproxy.core.context import RequestContext
-from sipproxy.core.decisions import ANSWERED, REFUSED
+from sipproxy.core.decisions import REFUSED
 from sipproxy.core.forward import Forwarder
 from sipproxy.core.generation import Generation
 from sipproxy.core.loops import Branches
 from sipproxy.core.marks import DialogMarks
 from sipproxy.core.outcomes import Identity, Refusal
 from sipproxy.core.pipeline import CORE, Pipeline, tell
-from sipproxy.core.redirect import contact_headers, split, status_for
+from sipproxy.core.redirect import contact_headers, split, status_for, without_itself
 from sipproxy.core.response_context import ResponseContext
 from sipproxy.core.routes import RouteReader
-from sipproxy.core.stateless import forward_ack
+from sipproxy.core.stateless import forward_stateless
 from sipproxy.core.targets import Target
 from sipproxy.core.timer_c import TimerC
 from sipproxy.core.validate import validate
@@ -37,6 +38,9 @@ from sipproxy.resolve.health import TIMED_OUT, UNREACHABLE
 from sipproxy.transaction.peer import Peer
 
 _log = get_logger("core")
+
+#: What the server does with requests that name no user.
+SERVED: Final = b"OPTIONS, REGISTER, NOTIFY, CANCEL, ACK"
 
 #: Seconds after which a caller may ask again when the server is stopping.
 _RETRY_AFTER_STOP: Final = 5
@@ -89,13 +93,9 @@ class ProxyCore:
         try:
             check(request)
             if request.method == "CANCEL":
-                self._cancel(transaction, request)
-                return
-            context = RequestContext(
-                request, transaction.peer, transaction, self.generation, self.transactions.now
-            )
-            transaction.user = context
-            self.live[context] = None
+                if take_cancel(self, transaction, request):
+                    return
+            context = self.new_context(transaction, request)
             refusal = self._accept(context)
         except ParseError as error:
             self._malformed(transaction, request, error)
@@ -104,6 +104,15 @@ class ProxyCore:
             self.refuse(context, refusal)
         else:
             self._walk(context)
+
+    def new_context(self, transaction: Any, request: Request) -> RequestContext:
+        """Begin to keep what is known of a request."""
+        context = RequestContext(
+            request, transaction.peer, transaction, self.generation, self.transactions.now
+        )
+        transaction.user = context
+        self.live[context] = None
+        return context
 
     def ack_received(self, request: Request, peer: Peer, transaction: Any | None) -> None:
         """Pass on an ACK for a 2xx, without a transaction; drop one that may not pass."""
@@ -250,13 +259,17 @@ class ProxyCore:
             return
         if result:
             context.targets = list(result)
+        elif context.own and context.is_for_server():
+            allow = [(b"allow", SERVED)]
+            self.refuse(context, Refusal(405, "the server itself does not do that", allow))
+            return
         else:
             flow = context.flow if b"route" not in context.request.names else None
             context.targets = [Target(context.request.uri_raw, CORE, flow=flow, uri=context.uri)]
         if context.cancelled:
-            self._answer_cancelled(context)
+            answer_cancelled(self, context)
         elif context.transaction is None:
-            forward_ack(context, self.forwarder)
+            forward_stateless(context, self.forwarder)
         else:
             self._try_targets(context)
 
@@ -266,14 +279,15 @@ class ProxyCore:
         redirected: list[Target] = []
         if context.own and not context.routed:
             proxied, redirected = split(context, context.targets)
-        if redirected and redirected[0].source is CORE:
+        redirected = without_itself(context, redirected)
+        if not proxied and not redirected:
             self.refuse(context, Refusal(404, "there is nowhere to redirect to"))
             return
         told = None
         if redirected:
             headers = contact_headers(redirected, self.wall_clock())
             told = self.answers.make(
-                context.request, status_for(redirected), self._signature, None, headers
+                context.request, status_for(redirected), self.signature, None, headers
             )
         if told is not None and not proxied:
             self._decided_here(context)
@@ -292,7 +306,7 @@ class ProxyCore:
             return
         if not context.decided_by:
             self._decided_here(context, refusal)
-        self.answer(context, self.answers.refuse(context.request, refusal, self._signature))
+        self.answer(context, self.answers.refuse(context.request, refusal, self.signature))
 
     def _decided_here(self, context: RequestContext, refusal: Refusal | None = None) -> None:
         """Name the module that ended the walk: the last one of the trail, or the core itself."""
@@ -307,10 +321,13 @@ class ProxyCore:
 
     def own_response(self, context: RequestContext, status: int) -> Response:
         """Make a response of our own to a context's request."""
-        return self.answers.make(context.request, status, self._signature)
+        if context.method == "CANCEL" and status == 404:
+            status = 481  # whoever it is for, nothing of theirs is going on here
+        return self.answers.make(context.request, status, self.signature, tag=context.own_tag)
 
     @property
-    def _signature(self) -> bytes:
+    def signature(self) -> bytes:
+        """What the server calls itself in its answers."""
         return self.generation.options.signature
 
     def answer(self, context: RequestContext, response: Response) -> None:
@@ -354,38 +371,13 @@ class ProxyCore:
     def _malformed(self, transaction: Any, request: Request, error: ParseError) -> None:
         self.malformed += 1
         _log.info("request.malformed", "a request was refused", why=error.detail)
-        refusal = Refusal(error.status, error.detail)
-        response = self.answers.refuse(request, refusal, self._signature)
+        reason = error.detail.encode("ascii", "replace") if error.status == 400 else None
+        refusal = Refusal(error.status, error.detail, reason=reason)
+        response = self.answers.refuse(request, refusal, self.signature)
         try:
             self.transactions.respond(transaction, response)
         except ParseError:  # not even enough of it is there for an answer to find its way
             self.transactions.abandon(transaction)
-
-    # --- CANCEL
-
-    def _cancel(self, transaction: Any, request: Request) -> None:
-        """Answer a CANCEL and cancel what it means (RFC 3261 sections 9.2 and 16.10)."""
-        invite = self.transactions.matching_invite(request)
-        context = invite.user if invite is not None else None
-        if context is None:
-            self.transactions.respond(transaction, self.answers.make(request, 481, self._signature))
-            return
-        self.transactions.respond(transaction, self.answers.make(request, 200, self._signature))
-        if context.cancelled or context.status:
-            return
-        context.cancelled = True
-        context.stop_waiting()
-        if context.responses is not None:
-            context.responses.cancel()
-        else:
-            self._answer_cancelled(context)
-
-    def _answer_cancelled(self, context: RequestContext) -> None:
-        if not context.status:
-            context.decided_by = CORE
-            context.because("the caller cancelled")
-            context.decide("check", CORE, ANSWERED)
-            self.answer(context, self.own_response(context, 487))
 
     def stop(self) -> None:
         """Take no new requests; give up what waits for a module."""

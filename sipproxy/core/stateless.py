@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from sipproxy.core.forward import Forwarder
 
 
-def forward_ack(context: RequestContext, forwarder: "Forwarder") -> None:
-    """Send an ACK to its one target; when that can't be found it is dropped, as nobody is to
-    answer.
-    """
+def forward_stateless(context: RequestContext, forwarder: "Forwarder") -> None:
+    """Send a request to its first target; when that cannot be found it is dropped."""
     target = context.targets[0]
     if target.flow is not None and not target.routes:
         forwarder.transactions.send(forwarder.copy(context, target, target.flow), target.flow)
@@ -26,12 +24,12 @@ def forward_ack(context: RequestContext, forwarder: "Forwarder") -> None:
         return
     found = forwarder.locator.locate(uri)
     if isinstance(found, Deferred):
-        found.addCallbacks(_send_ack, lambda _: None, (context, forwarder))
+        found.addCallbacks(_send_on, lambda _: None, (context, forwarder))
     else:
-        _send_ack(found, context, forwarder)
+        _send_on(found, context, forwarder)
 
 
-def _send_ack(hops: "Sequence[Hop]", context: RequestContext, forwarder: "Forwarder") -> None:
+def _send_on(hops: "Sequence[Hop]", context: RequestContext, forwarder: "Forwarder") -> None:
     for hop in hops:
         peer = forwarder.flows.peer_for(hop.transport, hop.host, hop.port)
         if peer is not None:

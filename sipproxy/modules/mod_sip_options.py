@@ -9,10 +9,10 @@ from zope.interface import implementer
 from sipproxy.config.directive import Directive
 from sipproxy.core.context import RequestContext
 from sipproxy.core.module import Module
+from sipproxy.core.outcomes import Refusal
 from sipproxy.interfaces import IResponder
 from sipproxy.message.builder import make_response
 from sipproxy.message.message import Response
-from sipproxy.message.uri import SipUri
 
 #: What the server does with requests addressed to itself, and what it carries for others.
 ALLOW: Final = (
@@ -31,7 +31,7 @@ class Options(Module):
         """Want the two methods, outside dialogs."""
         return not in_dialog and method in ("OPTIONS", "NOTIFY")
 
-    def serve(self, context: RequestContext) -> Response | None:
+    def serve(self, context: RequestContext) -> Response | Refusal | None:
         """Answer OPTIONS to the server, or at the end of its hops, and keep-alive NOTIFY."""
         request = context.request
         if context.method == "NOTIFY":
@@ -40,8 +40,13 @@ class Options(Module):
                 return None
             context.because("a keep-alive")
             return make_response(request, 200, None, self.host.new_tag(), ())
-        if request.max_forwards != 0 and not (context.own and is_for_server(context)):
+        if request.max_forwards != 0 and not (context.own and context.is_for_server()):
             return None
+        if b"require" in request.names:
+            unknown = [tag for tag in request.values(b"require") if tag.lower() != b"path"]
+            if unknown:
+                unsupported = (b"unsupported", b", ".join(unknown))
+                return Refusal(420, "Require names an unknown extension", [unsupported])
         context.because("addressed to the server itself")
         headers = [
             (b"allow", ALLOW),
@@ -51,12 +56,6 @@ class Options(Module):
             (b"supported", b"path"),
         ]
         return make_response(request, 200, None, self.host.new_tag(), headers)
-
-
-def is_for_server(context: RequestContext) -> bool:
-    """Say whether a request to one of our hosts names no user."""
-    uri = context.uri
-    return isinstance(uri, SipUri) and not uri.user and not context.routed
 
 
 DIRECTIVES: Final[tuple[Directive, ...]] = ()

@@ -1,2 +1,1 @@
-"""Virtual time, a simulated network and call ladders: the kit our tests and module authors share.
-"""
+"""Virtual time, a simulated network, call ladders: the kit our tests and module authors share."""

@@ -45,6 +45,12 @@ MAX_TRANSACTIONS: Final = 200_000
 RETRY_AFTER: Final = b"5"
 
 
+def _is_ours(response: Response, sent_by: bytes) -> bool:
+    """Say whether the topmost Via names us as we did when we sent the request (18.1.2)."""
+    line = response.lines[response.names.index(b"via")]
+    return sent_by in line or sent_by.lower() in line.lower()
+
+
 class TransactionLayer(Shared):
     """All transactions of one server."""
 
@@ -122,7 +128,7 @@ class TransactionLayer(Shared):
     def _receive_response(self, response: Response, peer: Peer, now: float) -> None:
         key = client_key(response)
         transaction = None if key is None else self.clients.get(key)
-        if transaction is not None:
+        if transaction is not None and _is_ours(response, transaction.peer.sent_by):
             transaction.receive(self, response, peer, now)
         else:
             self.counters.stray_responses += 1

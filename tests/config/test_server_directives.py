@@ -96,7 +96,7 @@ class DefaultTests:
             4000,
             5000,
         )
-        assert server["InviteExpiration"] == 180_000
+        assert server["InviteExpiration"] == 185_000
         assert server["RelayPolicy"] == "Registered"
         assert server["PreferTcpAbove"] == 1300
         assert server["JournalSync"] is False

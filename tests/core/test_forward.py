@@ -99,9 +99,9 @@ class RecordRouteTests:
         """Nothing else needs one."""
         assert not sent(make_request(method)).request.has(b"record-route")
 
-    def test_not_inside_dialogs(self) -> None:
-        """A re-INVITE changes no route set."""
-        assert not sent(make_request(to_tag="b1")).request.has(b"record-route")
+    def test_inside_dialogs_too(self) -> None:
+        """A re-INVITE is recorded as well, for an end that has lost its state (16.6 step 4)."""
+        assert sent(make_request(to_tag="b1")).request.has(b"record-route")
 
     def test_switched_off(self) -> None:
         """AddRecordRoute Off."""

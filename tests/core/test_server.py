@@ -321,9 +321,17 @@ class CancelTests:
     """CANCEL (9.2)."""
 
     def test_unknown(self) -> None:
-        """A CANCEL that matches nothing is a 481."""
+        """A CANCEL that matches nothing is a 481 when it is for the server, or leads nowhere."""
+        stand = CoreStand()
+        for uri in ("sip:example.com", "sip:nobody@example.com"):
+            cancel = make_request("CANCEL", uri, branch="z9hG4bKno")
+            assert stand.receive(cancel).statuses == [481]
+
+    def test_unknown_is_passed_on(self) -> None:
+        """One that names a user goes where its INVITE would have gone (16.10)."""
         stand = stand_of()
-        assert stand.receive(make_request("CANCEL", branch="z9hG4bKno")).statuses == [481]
+        caller = stand.receive(make_request("CANCEL", branch="z9hG4bKno"))
+        assert caller.statuses == [] and stand.clients[-1].request.method == "CANCEL"
 
     def test_of_a_refused_request(self) -> None:
         """One whose INVITE is answered already is a 200 without further effect."""
@@ -333,11 +341,11 @@ class CancelTests:
         assert caller.statuses == [404]
 
     def test_of_an_invite_that_is_over(self) -> None:
-        """One whose INVITE nobody holds any more is a 481."""
+        """One whose INVITE nobody holds any more is a 200 without effect."""
         stand = CoreStand()
         caller = stand.receive(make_request())
         stand.end(caller)
-        assert stand.cancel(caller).statuses == [481]
+        assert stand.cancel(caller).statuses == [200]
 
     def test_malformed(self) -> None:
         """A CANCEL that makes no sense is refused like any request."""

@@ -201,7 +201,7 @@ class AnswerTests:
         alice, bob = scene.registered("alice", "bob")
         bob.rings()
         call = alice.call("bob")
-        scene.run(179)
+        scene.run(184)
         assert call.state == "ringing"
         scene.run(5)
         assert call.status in (408, 487) and bob.last.state == "cancelled"

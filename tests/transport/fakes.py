@@ -49,7 +49,7 @@ def failure(error: Exception) -> Failure:
 
 def connect(connection: Connection, transport: "Pipe") -> None:
     """Connect the two as Twisted does."""
-    connection.makeConnection(transport)  # type: ignore[no-untyped-call]
+    connection.makeConnection(transport)
 
 
 class Pipe:
