@@ -34,7 +34,8 @@ results of the tests; don't edit it. A row says **yes** when every test that nam
 **no** when one has failed or when it is known not to be met (the note says why), *not shown* when
 no test shows it yet (which counts as not met), and n/a when there is nothing to ask.
 Tests are those of `tests/conformance` unless another folder is named. A no in the Kamailio column
-may be owed to the plain configuration; Kamailio can be told to do many things otherwise.
+may be owed to the plain configuration; Kamailio can be told to do many things otherwise. There, a
+dash stands where only a test of our own code shows the row, or where the row is n/a for us.
 
 The tests talk to a server over the wire only and can be pointed at any:
 
@@ -163,6 +164,18 @@ def _summary(
         cells = [_count(verdicts[which], level) for which in SERVERS]
         lines.append(f"| {words} | {' | '.join(cells)} |\n")
     lines.append(f"| rows | {len(rows)} | |\n| tests on the wire | {len(wire_tests())} | |\n")
+    return "".join(lines) + _reasons(rows)
+
+
+def _reasons(rows: dict[str, Row]) -> str:
+    """Say why our server does not meet rows, the most frequent reason first."""
+    found: dict[str, list[str]] = {}
+    for name, row in rows.items():
+        if row.not_met:
+            found.setdefault(row.not_met, []).append(name)
+    lines = ["\n### Why rows are not met by this server\n\n| why | rows |\n| --- | --- |\n"]
+    for why, names in sorted(found.items(), key=lambda pair: -len(pair[1])):
+        lines.append(f"| {why} | {', '.join(names)} |\n")
     return "".join(lines)
 
 

@@ -16,6 +16,7 @@ OUR_LINES: Final = [
     "InviteExpiration 2000",
     "TcpConnectTimeout 500",
     "RelayPolicy Open",
+    "RegistrationMinExpires 2",
     "CustomLog Off",
 ]
 #: Other jobs than that of a plain proxy and registrar, and what ours is told then.
