@@ -6,7 +6,9 @@ failure to compile an error instead.
 """
 
 import os
+import shutil
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,17 @@ COMPILED = (
 INTERPRETED = ("__init__.py", "phases.py", "module.py", "figures.py")
 
 
+def can_compile() -> bool:
+    """Say whether there is a C compiler, and what Python's own header files say."""
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    return shutil.which(compiler) is not None and header.is_file()
+
+
 def extensions() -> list[Any]:
     """Give the extension modules to build: none where the server is to run interpreted."""
     wish = os.environ.get("SIPPROXY_COMPILE", "auto")
-    if wish == "0":
+    if wish == "0" or (wish != "1" and not can_compile()):
         return []
     try:
         from mypyc.build import mypycify

@@ -221,8 +221,8 @@ class Pipeline:
             began = perf_counter()
             try:
                 result = hook.call(context) if argument is None else hook.call(context, argument)
-            except ParseError as error:
-                result = malformed(hook, context, error, perf_counter() - began)
+            except ParseError as problem:  # another name: compiled, a variable has one type
+                result = malformed(hook, context, problem, perf_counter() - began)
             except Exception as error:
                 result = raised(hook, context, error, perf_counter() - began)
             else:

@@ -109,8 +109,8 @@ class Driver:
         except ParseError as error:
             self.refuse(error, peer)
             return
-        except Exception as error:
-            self._complain("driver.receive_failed", "a message was dropped", error, data, peer)
+        except Exception as problem:
+            self._complain("driver.receive_failed", "a message was dropped", problem, data, peer)
             return
         self._deliver()
 
