@@ -110,6 +110,8 @@ def verdict(row: Row, which: str, results: Results) -> tuple[str, str]:
     status, why = results.of(tests_of(row))
     if which == SERVERS[0] and row.not_met:
         return NO, row.not_met
+    if which == SERVERS[0] and status == YES:
+        return YES, row.remark
     return status, why
 
 

@@ -31,6 +31,8 @@ class Row:
     not_applicable: str = ""
     #: Tests outside this folder, for what the wire cannot show.
     tested: tuple[str, ...] = ()
+    #: How our server meets it in a way of its own.
+    remark: str = ""
 
     @property
     def mandatory(self) -> bool:
@@ -59,7 +61,9 @@ def _order(path: Path) -> tuple[int, int, str]:
 def _rows_in(path: Path) -> list[Row]:
     data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     rows = []
-    extras = {key: dict(data.get(key, {})) for key in ("not_met", "not_applicable", "tested")}
+    extras = {
+        key: dict(data.get(key, {})) for key in ("not_met", "not_applicable", "tested", "remark")
+    }
     for section, entries in data["section"].items():
         for number, (level, who, requirement) in entries.items():
             key = f"{section}-{number}"
@@ -68,7 +72,7 @@ def _rows_in(path: Path) -> list[Row]:
                     f"{data['rfc']}-{key}", data["rfc"], section, level, who, requirement,
                     path.name, data["title"],
                     extras["not_met"].pop(key, ""), extras["not_applicable"].pop(key, ""),
-                    tuple(extras["tested"].pop(key, ())),
+                    tuple(extras["tested"].pop(key, ())), extras["remark"].pop(key, ""),
                 )
             )  # fmt: skip
     left = [key for extra in extras.values() for key in extra]
