@@ -46,7 +46,7 @@ class Domains:
         if not isinstance(uri, SipUri) or not uri.user:
             return None
         user = uri.unescaped_user if "%" in uri.user else uri.user
-        if uri.host in self._names:
+        if uri.host in self._names and (uri.port is None or uri.port in self._ports):
             return f"{user}@{uri.host}"
         if self._flows.is_own(uri.host, uri.port):
             return f"{user}@{self.primary or uri.host}"
