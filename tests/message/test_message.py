@@ -325,6 +325,10 @@ class StampTests:
             (b"SIP/2.0/UDP phone;branch=b", b"SIP/2.0/UDP phone;branch=b;received=198.51.100.7"),
             (b"SIP/2.0/UDP phone", b"SIP/2.0/UDP phone;received=198.51.100.7"),
             (b"SIP/2.0/UDP phone;received=", b"SIP/2.0/UDP phone;received=198.51.100.7"),
+            (
+                b"SIP/2.0/UDP phone;branch=b;received=",
+                b"SIP/2.0/UDP phone;branch=b;received=198.51.100.7",
+            ),
             (b"SIP/2.0/UDP phone;x", b"SIP/2.0/UDP phone;x;received=198.51.100.7"),
         ],
     )
@@ -342,6 +346,8 @@ class StampTests:
             b"SIP/2.0/UDP phone;Received=192.0.2.66;RPORT;branch=b",
             b"SIP/2.0/UDP phone;received=a;rport;branch=b;received=b;rport=2",
             b"SIP/2.0/UDP phone;rport;rport;branch=b",
+            b"SIP/2.0/UDP phone;RPort;branch=b",
+            b"SIP/2.0/UDP phone;branch=b;rport;received=",
         ],
     )
     def test_rport(self, via: bytes) -> None:

@@ -125,8 +125,18 @@ class StartLineTests:
 
     @pytest.mark.parametrize(
         "line",
+        [b"OPT(IONS sip:b SIP/2.0", b"OPTIONS  SIP/2.0", b"OPTIONS SIP/2.0", b" sip:b SIP/2.0"],
+    )
+    def test_refused_at_once(self, line: bytes) -> None:
+        """What is no request line is not left for the check to find."""
+        with pytest.raises(ParseError):
+            parse(start(line))
+
+    @pytest.mark.parametrize(
+        "line",
         [
             b"SIP/3.0 200 OK",
+            b"SIP/2.0 2x0 OK",
             b"SIP/2.0 099 x",
             b"SIP/2.0 700 x",
             b"SIP/2.0 20 x",
