@@ -283,6 +283,7 @@ class OtherTests:
         assert isinstance(uri, OtherUri)
         assert (uri.scheme, uri.opaque, uri.to_bytes()) == (scheme, opaque, raw)
         assert uri.equals(parse_uri(raw)) and not uri.equals(parse_uri(raw + b"x"))
+        assert not uri.equals(parse_uri(b"x" + raw))
 
 
 class MemoryTests:
@@ -292,6 +293,8 @@ class MemoryTests:
         """The same octets give the same object, other octets another."""
         assert parse_uri(b"sip:shared@h") is parse_uri(b"sip:shared@h")
         assert parse_uri(b"sip:shared@h") is not parse_uri(b"sip:shared@H")
+        one, two = parse_uri(b"sip:one@h"), parse_uri(b"sip:two@h")
+        assert parse_uri(b"sip:one@h") is one and parse_uri(b"sip:two@h") is two
 
     def test_long_ones_are_not_kept(self) -> None:
         """Nobody fills the memory with URIs of many kilobytes."""
