@@ -79,6 +79,9 @@ class Connection(Protocol):
         except ParseError as error:
             # The end of this message cannot be told, so neither can the beginning of the next.
             self._table.counters.tcp_garbage += 1
+            for frame in self._framer.unread:  # what came before it is as good as ever
+                if frame != PING:
+                    inbox.received(frame, self.peer)
             inbox.refuse(error, self.peer)
             inbox.end_of_turn()
             self.close()

@@ -91,6 +91,13 @@ class ReceivingTests(ConnectionTestCase):
         self.connection.dataReceived(OPTIONS)
         assert self.inbox.messages == []
 
+    def test_good_before_garbage(self) -> None:
+        """Whole messages that came in front of the garbage, at one go with it, are taken."""
+        bad = OPTIONS.replace(b"Content-Length: 0", b"Content-Length: x")
+        self.connection.dataReceived(OPTIONS + bad)
+        assert self.inbox.messages == [(OPTIONS, ALICE)]
+        assert self.inbox.refused == [(400, ALICE)]
+
     def test_answer_before_closing(self) -> None:
         """The answer to garbage still leaves on the connection."""
         self.inbox.end_of_turn = lambda: self.connection.write(b"400")  # type: ignore[method-assign]
