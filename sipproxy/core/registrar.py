@@ -201,8 +201,7 @@ class Registrar:
 
 
 def _behind_nat(context: RequestContext) -> bool:
-    via = context.request.top_via
-    return via.received is not None and via.received != via.host
+    return context.request.top_via.host != context.peer.host
 
 
 def _is_stale(request: Request, binding: Binding) -> bool:
